@@ -1,0 +1,146 @@
+"""Errors that cedar raises on purpose.
+
+Every one derives from :class:`CedarError`, reads as one line that says what was wrong,
+where, and what to do, and carries the ids it is about as attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class CedarError(Exception):
+    """Root of every error that cedar raises on purpose."""
+
+
+class InputError(CedarError, ValueError):
+    """Something that the caller gave can't be used: an argument, a template, a grid."""
+
+
+class ConfigError(InputError):
+    """The configuration can't be used.
+
+    Attributes
+    ----------
+    path : str or None
+        The file it came from.
+    """
+
+    def __init__(self, message: str, path: str | None = None):
+        super().__init__(message)
+        self.path = path
+
+
+class UnknownCollectionError(InputError):
+    """A collection that cedar doesn't know, or that was retired.
+
+    Attributes
+    ----------
+    collection : str
+        The id asked for.
+    nearest : str or None
+        The nearest known id.
+    """
+
+    def __init__(self, message: str, collection: str, nearest: str | None = None):
+        super().__init__(message)
+        self.collection = collection
+        self.nearest = nearest
+
+
+class NameTakenError(InputError):
+    """Names of items that exist already, at the destination or in another order.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The items' names.
+    order : str or None
+        The order that has the first of them, if one has.
+    """
+
+    def __init__(self, message: str, names: Sequence[str], order: str | None = None):
+        super().__init__(message)
+        self.names = tuple(names)
+        self.order = order
+
+
+class EmptyCollectionError(CedarError):
+    """An item has no images, and the caller asked for that to be an error.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The items' names.
+    """
+
+    def __init__(self, message: str, names: Sequence[str]):
+        super().__init__(message)
+        self.names = tuple(names)
+
+
+class DocumentError(CedarError):
+    """A JSON document (a record, an image's metadata) is damaged or of a later version.
+
+    Attributes
+    ----------
+    name : str or None
+        The document's name.
+    """
+
+    def __init__(self, message: str, name: str | None = None):
+        super().__init__(message)
+        self.name = name
+
+
+class StoreError(CedarError):
+    """A store could not do what was asked.
+
+    Attributes
+    ----------
+    key : str or None
+        The object it is about.
+    """
+
+    def __init__(self, message: str, key: str | None = None):
+        super().__init__(message)
+        self.key = key
+
+
+class NotFoundError(StoreError, LookupError):
+    """The object isn't in the store."""
+
+
+class Conflict(StoreError):
+    """A conditional write lost: the object isn't at the version the writer expected."""
+
+
+class EngineError(CedarError):
+    """The engine could not do what was asked.
+
+    Attributes
+    ----------
+    transient : bool
+        The same request may succeed later: a lost connection, a rate limit, a server's fault.
+    too_large : bool
+        The service said that the request asks for too much at once; a smaller one may do.
+    """
+
+    def __init__(self, message: str, *, transient: bool = False, too_large: bool = False):
+        super().__init__(message)
+        self.transient = transient
+        self.too_large = too_large
+
+
+class IncompleteError(CedarError):
+    """An order isn't complete, so what was asked can't be done wholly yet.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The items that aren't complete.
+    """
+
+    def __init__(self, message: str, names: Sequence[str]):
+        super().__init__(message)
+        self.names = tuple(names)

@@ -1,0 +1,203 @@
+"""Frozen data that travels between the parts of cedar."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .grids import Tile
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """An object in a store.
+
+    Attributes
+    ----------
+    key : str
+        Its whole name in the store, parts separated by ``/``.
+    size : int
+        Bytes.
+    version : str
+        Changes whenever the object is written; opaque.
+    checksum : str or None
+        ``algorithm:digest``, where the store knows one without reading the object.
+    updated : datetime.datetime or None
+        When it was last written (UTC).
+    ref : str or None
+        What else the store calls it by (a Drive file id, a path).
+    """
+
+    key: str
+    size: int
+    version: str
+    checksum: str | None = None
+    updated: dt.datetime | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where an engine writes an item's image.
+
+    Attributes
+    ----------
+    kind : str
+        The kind of store: ``local``, ``gcs``, ``gdrive``.
+    container : str
+        The bucket, folder or directory.
+    prefix : str
+        The folder inside it.
+    """
+
+    kind: str
+    container: str
+    prefix: str
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """One image of a collection, as a search found it.
+
+    Attributes
+    ----------
+    id : str
+        ``system:id``, by which the image is loaded.
+    index : str
+        ``system:index``.
+    time_start : int
+        ``system:time_start``: milliseconds since 1970-01-01 UTC.
+    version : int or None
+        ``system:version``: what the asset was when it was found.
+    bands : frozenset of str or None
+        Native names of the bands it has; None where the search could not tell.
+    resolution : float or None
+        Native pixel size in metres, where it was asked for.
+    properties : mapping
+        Other properties that the collection records; those the image lacks are left out.
+    """
+
+    id: str
+    index: str
+    time_start: int
+    version: int | None = None
+    bands: frozenset[str] | None = None
+    resolution: float | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def time(self) -> dt.datetime:
+        """Time of acquisition, UTC."""
+        return dt.datetime.fromtimestamp(self.time_start / 1000, dt.UTC)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Images that make one layer of the stack, the lowest first.
+
+    Attributes
+    ----------
+    date : datetime.date
+        The one date that names the group's bands and places it in a period.
+    images : tuple of ImageInfo
+        By time of acquisition, then system:index: the last lies on top.
+    """
+
+    date: dt.date
+    images: tuple[ImageInfo, ...]
+
+    @property
+    def time(self) -> dt.datetime:
+        """Time of the first acquisition, UTC."""
+        return self.images[0].time
+
+
+@dataclass(frozen=True)
+class Item:
+    """One collection × tile × period of an order.
+
+    Attributes
+    ----------
+    name, prefix : str
+        Stem and folder of what will be in the store.
+    collection : str
+        Earth Engine collection id.
+    tile : Tile
+        Where.
+    date_start, date_end : datetime.datetime
+        Half-open period, UTC.
+    groups : tuple of Group
+        What the stack will be made of; empty where nothing was found.
+    """
+
+    name: str
+    prefix: str
+    collection: str
+    tile: Tile
+    date_start: dt.datetime
+    date_end: dt.datetime
+    groups: tuple[Group, ...] = ()
+
+    @property
+    def n_images(self) -> int:
+        """Images in all groups."""
+        return sum(len(group.images) for group in self.groups)
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What one attempt at an item asks of an engine: a plain value; no expression is in it.
+
+    Attributes
+    ----------
+    name, prefix : str
+        Stem and folder of the output.
+    request_id : str
+        Minted by cedar; the service starts at most one task for it.
+    metadata : mapping
+        The item's image metadata document.
+    destination : Destination
+        Where the image goes.
+    options : mapping
+        export_image_kwds, checked.
+    """
+
+    name: str
+    prefix: str
+    request_id: str
+    metadata: Mapping[str, Any]
+    destination: Destination
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TaskStatus:
+    """The whole snapshot of a task, as the ``status`` of an order's entry records it."""
+
+    state: str
+    id: str | None = None
+    creation_timestamp_ms: int | None = None
+    start_timestamp_ms: int | None = None
+    update_timestamp_ms: int | None = None
+    progress: float | None = None
+    output_url: tuple[str, ...] = ()
+    error_message: str | None = None
+    eecu_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """A finished image in the store, as the record names it."""
+
+    name: str
+    size: int
+    checksum: str | None
+    version: str
+
+    @classmethod
+    def of(cls, info: ObjectInfo) -> Output:
+        """The record's form of an object."""
+        return cls(info.key.rpartition("/")[2], info.size, info.checksum, info.version)
