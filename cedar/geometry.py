@@ -1,0 +1,395 @@
+"""Coordinate reference systems, regions of interest, and moving them from one to another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from math import pi
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from pyproj.exceptions import CRSError as ProjCRSError
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+from shapely.geometry.base import BaseGeometry
+
+from .exceptions import InputError
+
+#: Longitude and latitude of GeoJSON: WGS 84, in that order (RFC 7946, section 4).
+LONLAT: Final = "OGC:CRS84"
+
+Bounds: TypeAlias = tuple[float, float, float, float]
+_Parts: TypeAlias = NDArray[np.object_]
+
+#: Longest straight piece of an edge when it is reprojected, as an angle at the earth's centre:
+#: 6.4 km, whose chord is at most R × angle² / 8 = 0.8 m off the curve.
+_PIECE: Final = 0.001
+#: Between two geographic systems straight stays straight: pieces need only show the way round.
+_GEOGRAPHIC_PIECE: Final = 1.0
+_EARTH_RADIUS: Final = 6_371_000.0
+
+
+def to_crs(value: Any) -> CRS:
+    """Read a coordinate reference system.
+
+    Parameters
+    ----------
+    value : object
+        What pyproj reads: EPSG code, ``AUTHORITY:CODE``, WKT, PROJ text, PROJJSON, a name, or a
+        CRS object of pyproj or rasterio.
+
+    Returns
+    -------
+    rasterio.crs.CRS
+        Projected or geographic; its ``wkt`` reads back as itself.
+
+    Raises
+    ------
+    InputError
+        It can't be read, or has no horizontal coordinates.
+    """
+    try:
+        crs = _crs_of_wkt(value.wkt if isinstance(value, CRS) else _wkt(value))
+    except (ProjCRSError, CRSError, TypeError, ValueError) as error:
+        raise InputError(
+            f"can't read the coordinate reference system {value!r}; give an EPSG code, WKT or PROJ"
+        ) from error
+    proj = _proj(crs.wkt)
+    if not (proj.is_projected or proj.is_geographic):
+        raise InputError(f"{value!r} is a {proj.type_name}, neither projected nor geographic")
+    return crs
+
+
+def full_turn(crs: CRS) -> float | None:
+    """Longitude's period in the units of a geographic system (360 for degrees), else None."""
+    proj = _proj(crs.wkt)
+    return _turn(proj) if proj.is_geographic else None
+
+
+def parse_roi(roi: Any, crs: Any = None) -> tuple[BaseGeometry, CRS | None]:
+    """Read a region of interest.
+
+    Parameters
+    ----------
+    roi : object
+        A shapely geometry, GeoJSON as a mapping (geometry, Feature or FeatureCollection), or
+        anything with ``__geo_interface__``.
+    crs : object, optional
+        Its system. If None, GeoJSON's is its ``crs`` member or longitude and latitude, another
+        object's its attribute ``crs`` if it has one.
+
+    Returns
+    -------
+    (shapely geometry, rasterio.crs.CRS or None)
+        Valid and not empty; None where nothing says what system it is in.
+
+    Raises
+    ------
+    InputError
+        It isn't a geometry, or an empty one.
+    """
+    if isinstance(roi, Mapping):
+        geometry, crs = _read_geojson(roi), _geojson_crs(roi) if crs is None else crs
+    elif isinstance(roi, BaseGeometry):
+        geometry = roi
+    elif isinstance(interface := getattr(roi, "__geo_interface__", None), Mapping):
+        geometry, crs = _read_geojson(interface), getattr(roi, "crs", None) if crs is None else crs
+    else:
+        raise InputError(
+            f"a region of interest must be a shapely geometry or GeoJSON, not {type(roi).__name__}"
+        )
+    if not np.isfinite(shapely.get_coordinates(geometry)).all():
+        raise InputError("the region of interest has coordinates that aren't finite")
+    geometry = shapely.union_all(_simple_parts(geometry))
+    if geometry.is_empty:
+        raise InputError("the region of interest is empty")
+    return geometry, None if crs is None else to_crs(crs)
+
+
+def read_roi(path: str | Path) -> tuple[BaseGeometry, CRS]:
+    """Read a region of interest from a GeoJSON file.
+
+    Parameters
+    ----------
+    path : path
+        A file of RFC 7946; the ``crs`` member of the older GeoJSON is honoured.
+
+    Returns
+    -------
+    (shapely geometry, rasterio.crs.CRS)
+        All geometries of the file as one, and their system.
+
+    Raises
+    ------
+    InputError
+        The file can't be read, isn't GeoJSON, or holds no geometry.
+    """
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        if not isinstance(document, Mapping):
+            raise InputError("it isn't a GeoJSON object")
+        geometry, crs = parse_roi(document)
+    except OSError as error:
+        raise InputError(f"can't read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"can't use {path} as a region of interest ({error}); it must be GeoJSON: "
+            "ogr2ogr -f GeoJSON -t_srs OGC:CRS84 roi.geojson FILE makes it of other formats"
+        ) from error
+    return geometry, crs
+
+
+def reproject(
+    geometry: BaseGeometry, source: CRS, target: CRS, within: Bounds | None = None
+) -> BaseGeometry:
+    """Move a geometry from one system to another, edges densified.
+
+    It passes through longitude and latitude, where the antimeridian and the poles can be seen:
+    what crosses the antimeridian is split there, before it meets the edge of a world-wide
+    projection. Longitudes of a geographic `target` are within half a turn of its meridian.
+
+    Parameters
+    ----------
+    geometry : shapely geometry
+        In `source`, edges straight there; longitudes may reach beyond the antimeridian.
+    source, target : rasterio.crs.CRS
+        The two systems. Where they are the same, the geometry comes back as it is.
+    within : (float, float, float, float), optional
+        Left, bottom, right, top in `target`: what lies outside may be left out.
+
+    Raises
+    ------
+    InputError
+        Coordinates that aren't degrees in a geographic `source`, or that `target` can't express.
+    """
+    start, middle, end = _proj(source.wkt), _proj(to_crs(LONLAT).wkt), _proj(target.wkt)
+    parts = _simple_parts(geometry)
+    if start.is_geographic:
+        _check_degrees(geometry, _turn(start))
+    if _same(start, end):
+        return geometry
+    parts = _split(_move(parts, start, middle), 360.0)
+    if end.is_geographic:
+        parts = _split(_move(parts, middle, end), _turn(end))
+    else:
+        if within is not None:
+            parts = _clip(parts, _region(_transformer(end, middle), within))
+        parts = _move(parts, middle, end)
+    return shapely.union_all(parts)
+
+
+def transform_point(x: float, y: float, source: CRS, target: CRS) -> tuple[float, float]:
+    """Move a point from one system to another; infinite where `target` can't express it."""
+    start, end = _proj(source.wkt), _proj(target.wkt)
+    if _same(start, end):
+        return x, y
+    moved_x, moved_y = _transformer(start, end).transform(x, y)
+    return float(moved_x), float(moved_y)
+
+
+def translate(geometry: BaseGeometry, x: float) -> BaseGeometry:
+    """Move a geometry to the right."""
+    return shapely.transform(geometry, lambda xy: xy + np.array([x, 0.0]))
+
+
+def split_antimeridian(geometry: BaseGeometry, turn: float) -> BaseGeometry:
+    """Cut a geometry where it crosses the antimeridian (RFC 7946, section 3.1.9).
+
+    Parameters
+    ----------
+    geometry : shapely geometry
+        In longitude and latitude; longitudes may reach beyond the antimeridian.
+    turn : float
+        What :func:`full_turn` says of its system.
+    """
+    return shapely.union_all(_split(_simple_parts(geometry), turn))
+
+
+def _wkt(value: Any) -> str:
+    parsed = pyproj.CRS.from_user_input(value)
+    try:
+        # The text it was made from: WKT that pyproj writes lacks the codes of the parts.
+        wkt: str = CRS.from_user_input(parsed.srs).wkt
+    except CRSError:
+        return parsed.to_wkt()
+    return wkt
+
+
+@lru_cache(maxsize=256)
+def _crs_of_wkt(wkt: str) -> CRS:
+    # Written anew, so that it reads back as itself: GDAL mends some names on the first reading.
+    return CRS.from_wkt(CRS.from_wkt(wkt).wkt)
+
+
+@lru_cache(maxsize=256)
+def _proj(wkt: str) -> pyproj.CRS:
+    return pyproj.CRS.from_wkt(wkt)
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: pyproj.CRS, target: pyproj.CRS) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+@lru_cache(maxsize=256)
+def _same(one: pyproj.CRS, other: pyproj.CRS) -> bool:
+    return one.equals(other, ignore_axis_order=True)
+
+
+def _unit(proj: pyproj.CRS) -> float:
+    """Radians or metres in one unit of the system's axes."""
+    return proj.axis_info[0].unit_conversion_factor
+
+
+def _turn(proj: pyproj.CRS) -> float:
+    # WKT writes the factor with 15 digits.
+    return round(2 * pi / _unit(proj), 9)
+
+
+def _read_geojson(document: Mapping[str, Any]) -> BaseGeometry:
+    geometries = _located(document)
+    try:
+        return shapely.from_geojson(
+            json.dumps({"type": "GeometryCollection", "geometries": geometries})
+        )
+    except (shapely.errors.ShapelyError, TypeError, ValueError) as error:
+        raise InputError(f"not valid GeoJSON: {error}") from error
+
+
+def _located(document: Any) -> list[Any]:
+    """Geometries of a GeoJSON object; a Feature without one is allowed (section 3.2)."""
+    if not isinstance(document, Mapping):
+        raise InputError(f"not valid GeoJSON: {document!r} is no object")
+    match document.get("type"):
+        case "FeatureCollection":
+            features = document.get("features")
+            if not isinstance(features, list | tuple):
+                raise InputError("not valid GeoJSON: a FeatureCollection without features")
+            return [geometry for feature in features for geometry in _located(feature)]
+        case "Feature":
+            return [] if document.get("geometry") is None else [document["geometry"]]
+        case _:
+            return [dict(document)]
+
+
+def _geojson_crs(document: Mapping[str, Any]) -> Any:
+    """System of a GeoJSON object: its ``crs`` member (GeoJSON of 2008), else RFC 7946's."""
+    member = document.get("crs")
+    if member is None:
+        return LONLAT
+    try:
+        return member["properties"]["name"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"not valid GeoJSON: can't read its crs member {member!r}") from error
+
+
+def _simple_parts(geometry: BaseGeometry) -> _Parts:
+    """Valid points, lines and polygons, not empty; parts of polygons with no area are dropped."""
+    parts = shapely.get_parts(shapely.force_2d(geometry))
+    while (shapely.get_type_id(parts) >= shapely.GeometryType.MULTIPOINT).any():
+        parts = shapely.get_parts(parts)
+    polygons = shapely.get_dimensions(parts) == 2
+    mended = shapely.make_valid(parts[polygons], method="structure", keep_collapsed=False)
+    parts = np.concatenate([shapely.get_parts(mended), parts[~polygons]])
+    return parts[~shapely.is_empty(parts)]
+
+
+def _check_degrees(geometry: BaseGeometry, turn: float) -> None:
+    """Refuse what can't be longitude and latitude; up to a turn beyond the map is allowed."""
+    left, bottom, right, top = geometry.bounds
+    if max(-left, right) > 1.5 * turn or max(-bottom, top) > turn / 4:
+        raise InputError(
+            f"({left:.9g}, {bottom:.9g}, {right:.9g}, {top:.9g}) isn't longitude and latitude; "
+            "give the coordinate reference system"
+        )
+
+
+def _move(parts: _Parts, source: pyproj.CRS, target: pyproj.CRS) -> _Parts:
+    if _same(source, target):
+        return parts
+    straight = source.is_geographic and target.is_geographic
+    piece = _GEOGRAPHIC_PIECE if straight else _PIECE
+    step = piece * (1.0 if source.is_geographic else _EARTH_RADIUS) / _unit(source)
+    transformer = _transformer(source, target)
+
+    def move(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        moved = np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
+        if not np.isfinite(moved).all():
+            raise InputError(
+                f"part of the geometry can't be expressed in {target.name!r}; make it smaller, "
+                "or give the tile grid limits"
+            )
+        return moved
+
+    moved = shapely.transform(shapely.segmentize(parts, step), move)
+    if target.is_geographic:
+        moved = np.array([_unwrap(part, _turn(target)) for part in moved], dtype=object)
+    return _simple_parts(shapely.GeometryCollection(list(moved)))
+
+
+def _unwrap(part: BaseGeometry, turn: float) -> BaseGeometry:
+    """Undo the jumps of longitude at the antimeridian."""
+    left, _, right, _ = part.bounds
+    if right - left < turn / 2:
+        return part
+    if not isinstance(part, shapely.Polygon):
+        return shapely.LineString(_unwrap_path(shapely.get_coordinates(part), turn))
+    shell, *holes = (
+        shapely.make_valid(shapely.Polygon(_unwrap_path(shapely.get_coordinates(ring), turn)))
+        for ring in (part.exterior, *part.interiors)
+    )
+    # Each ring starts in a turn of its own, so a hole is taken out in all that the shell may reach.
+    copies = [translate(hole, count * turn) for hole in holes for count in range(-2, 3)]
+    return shell - shapely.union_all(copies)
+
+
+def _unwrap_path(xy: NDArray[np.float64], turn: float) -> NDArray[np.float64]:
+    x = np.unwrap(xy[:, 0], period=turn)
+    path = np.column_stack([x, xy[:, 1]])
+    closed = bool((xy[0] == xy[-1]).all())
+    if closed and abs(x[-1] - x[0]) > turn / 2:
+        # A ring that goes once round the earth has a pole inside.
+        pole = np.copysign(turn / 4, xy[:, 1].mean())
+        path = np.vstack([path, [[x[-1], pole], [x[0], pole], path[0]]])
+    return path
+
+
+def _split(parts: _Parts, turn: float) -> _Parts:
+    """Bring parts within half a turn of the meridian, cut where they reach beyond."""
+    half = turn / 2
+    bounds = shapely.bounds(parts)
+    if len(parts) == 0 or (bounds[:, 0].min() >= -half and bounds[:, 2].max() <= half):
+        return parts
+    window = shapely.box(-half, -turn / 4, half, turn / 4)
+    copies = [translate(part, shift) for part in parts for shift in (-turn, 0, turn)]
+    return _clip(np.array(copies, dtype=object), window)
+
+
+def _clip(parts: _Parts, region: BaseGeometry) -> _Parts:
+    """The parts inside a region; where a polygon only touches it, nothing is left."""
+    pieces, owner = shapely.get_parts(shapely.intersection(parts, region), return_index=True)
+    whole = shapely.get_dimensions(pieces) == shapely.get_dimensions(parts)[owner]
+    inside: _Parts = pieces[whole & ~shapely.is_empty(pieces)]
+    return inside
+
+
+def _region(to_lonlat: pyproj.Transformer, bounds: Bounds) -> BaseGeometry:
+    """Longitudes and latitudes that hold some bounds, with a margin."""
+    left, bottom, right, top = bounds
+    span = max(right - left, top - bottom)
+    edge = shapely.get_coordinates(shapely.segmentize(shapely.box(*bounds), span / 100)).T
+    there = to_lonlat.transform(*edge)
+    back = to_lonlat.transform(*there, direction="INVERSE")
+    if not np.allclose(back, edge, rtol=0, atol=span / 1000):
+        # The bounds reach beyond what the system can express: nothing is known of their inside.
+        return shapely.box(-180, -90, 180, 90)
+    west, south, east, north = to_lonlat.transform_bounds(*bounds, densify_pts=101)
+    east += 360 if east < west else 0
+    margin = 0.01 * max(east - west, north - south)
+    box = shapely.box(west - margin, south - margin, east + margin, north + margin)
+    return shapely.union_all([translate(box, turn) for turn in (-360, 0, 360)])
