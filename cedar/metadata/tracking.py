@@ -1,0 +1,126 @@
+"""The record of an order."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from ..states import ACTIVE, TaskState
+from .document import Document
+
+Entry = Mapping[str, Any]
+
+
+class TrackingMetadata(Document):
+    """The record of an order: what was asked for, and what became of each item."""
+
+    kind = "tracking"
+    named_in = "tracking"
+
+    @property
+    def orders(self) -> Sequence[Entry]:
+        """The entries, one an item."""
+        orders: list[Entry] = self["orders"]
+        return orders
+
+    def entry(self, name: str) -> Entry:
+        """The entry of an item.
+
+        Raises
+        ------
+        KeyError
+            The order has no item of that name.
+        """
+        return self._entries[name]
+
+    @staticmethod
+    def state(entry: Entry) -> str:
+        """An entry's state as summaries count it: INCOMPLETE where COMPLETED lacks outputs."""
+        state: str = entry["status"]["state"]
+        if state == TaskState.COMPLETED and not entry["outputs"]:
+            return TaskState.INCOMPLETE.value
+        return state
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many items are in each state."""
+        return dict(Counter(map(self.state, self.orders)))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every item is COMPLETED with its outputs recorded, or EMPTY."""
+        return self.states.keys() <= {TaskState.COMPLETED, TaskState.EMPTY}
+
+    @property
+    def progress(self) -> float:
+        """0 to 1: mean over the items that have something to make; 1 if none has."""
+        progress = [
+            _progress(entry) for entry in self.orders if self.state(entry) != TaskState.EMPTY
+        ]
+        return sum(progress) / len(progress) if progress else 1.0
+
+    @property
+    def active(self) -> tuple[Entry, ...]:
+        """The entries with work to do, or under way."""
+        return tuple(entry for entry in self.orders if entry["status"]["state"] in ACTIVE)
+
+    def summary(self, updated: dt.datetime | None = None) -> dict[str, Any]:
+        """The order in one line of a list.
+
+        Parameters
+        ----------
+        updated : datetime.datetime, optional
+            When the record was last written; by default the newest update of an item's status,
+            else the submission.
+        """
+        submitted: str = self["tracking"]["submitted"]
+        newest = max(
+            (entry["status"].get("update_timestamp_ms") or 0 for entry in self.orders), default=0
+        )
+        if updated is None and newest:
+            updated = dt.datetime.fromtimestamp(newest / 1000, dt.UTC)
+        return {
+            "name": self.name,
+            "submitted": submitted,
+            "updated": updated.isoformat(timespec="seconds") if updated else submitted,
+            "complete": self.complete,
+            "progress": self.progress,
+            "states": self.states,
+        }
+
+    def show(self) -> dict[str, Any]:
+        """The order item by item."""
+        return {
+            "name": self.name,
+            "complete": self.complete,
+            "progress": self.progress,
+            "states": self.states,
+            "submission": self["submission"],
+            "orders": [
+                {
+                    "name": entry["name"],
+                    "state": self.state(entry),
+                    "n_images": entry["n_images"],
+                    "progress": _progress(entry),
+                    "error": entry["status"].get("error_message"),
+                    "outputs": [output["name"] for output in entry["outputs"]],
+                }
+                for entry in self.orders
+            ],
+        }
+
+    @cached_property
+    def _entries(self) -> dict[str, Entry]:
+        return {entry["name"]: entry for entry in self.orders}
+
+
+def _progress(entry: Entry) -> float:
+    match TrackingMetadata.state(entry):
+        case TaskState.COMPLETED | TaskState.EMPTY:
+            return 1.0
+        case TaskState.RUNNING:
+            return float(entry["status"].get("progress") or 0)
+    return 0.0

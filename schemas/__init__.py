@@ -1,0 +1,1 @@
+"""The JSON Schemas of cedar's documents and configuration, as data."""
