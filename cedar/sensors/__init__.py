@@ -1,0 +1,69 @@
+"""Collections, as data.
+
+A sensor is a module here, found by its name, with ``COLLECTIONS``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Final
+
+from cedar.exceptions import UnknownCollectionError
+
+from .base import Band, Collection
+from .custom import define, definition
+
+__all__ = ["Band", "Collection", "definition", "known", "resolve"]
+
+#: How like a known id an unknown one must be for the known one to be of help, from 0 to 1.
+_ALIKE: Final = 0.4
+
+
+@cache
+def known() -> Mapping[str, Collection]:
+    """Return the collections that cedar knows, by id."""
+    modules = [import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
+    collections = [each for module in modules for each in getattr(module, "COLLECTIONS", ())]
+    return MappingProxyType({each.id: each for each in sorted(collections, key=lambda c: c.id)})
+
+
+def resolve(
+    collection_id: str, definitions: Mapping[str, Mapping[str, Any]] | None = None
+) -> Collection:
+    """Return a collection that cedar knows, or that is defined.
+
+    Parameters
+    ----------
+    collection_id : str
+        Earth Engine collection id.
+    definitions : mapping, optional
+        Settings by collection id, as the `collections` of a config: each adds a collection, or
+        overrides what it names of a known one.
+
+    Raises
+    ------
+    UnknownCollectionError
+        It is neither; the nearest that is, is named.
+    InputError
+        Its settings can't be used.
+    """
+    definitions = definitions or {}
+    if collection_id in definitions:
+        return define(collection_id, definitions[collection_id], known().get(collection_id))
+    if collection_id in known():
+        return known()[collection_id]
+    ids = {each.casefold(): each for each in (*known(), *definitions)}
+    near = difflib.get_close_matches(collection_id.casefold(), ids, n=1, cutoff=_ALIKE)
+    nearest = ids[near[0]] if near else None
+    hint = f"use {nearest}, the nearest known" if nearest else "see `cedar collections`"
+    raise UnknownCollectionError(
+        f"cedar doesn't know the collection {collection_id!r}: {hint}, or define it in the "
+        "configuration's `collections`",
+        collection_id,
+        nearest,
+    )
