@@ -1,0 +1,79 @@
+"""Finding images: one request a collection and tile."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import ee
+import shapely
+
+from cedar.items import ImageInfo
+
+from .filters import build
+from .session import translated
+
+if TYPE_CHECKING:
+    from cedar.grids import Tile
+    from cedar.sensors.base import Collection
+
+_BANDS: Final = "cedar:bands"
+_RESOLUTION: Final = "cedar:resolution"
+
+
+def search(
+    collection: Collection,
+    tile: Tile,
+    start: dt.datetime,
+    end: dt.datetime,
+    filters: Sequence[Mapping[str, Any]],
+) -> list[ImageInfo]:
+    """Find the images of a collection that meet a tile, by time, then index. One request."""
+    names = ["system:index", "system:time_start", "system:id", "system:version", _BANDS]
+    names += [_RESOLUTION] if collection.resolution is None else []
+    names += [name for name in collection.properties if name not in names]
+    with translated():
+        images = ee.ImageCollection(collection.id).filterBounds(_geometry(tile))
+        images = images.filterDate(start.isoformat(), end.isoformat())
+        for recorded in filters:
+            images = images.filter(build(recorded))
+        # Only the first may not be null: else rows that lack any property are dropped.
+        reducer = ee.Reducer.toList(len(names), len(names) - 1)
+        described = images.map(lambda image: _described(image, collection))
+        rows = described.reduceColumns(reducer, names).get("list").getInfo()
+    found = [_info(collection.id, dict(zip(names, row, strict=True))) for row in rows]
+    return sorted(found, key=lambda image: (image.time_start, image.index))
+
+
+def _described(image: ee.Image, collection: Collection) -> ee.Image:
+    described = {_BANDS: image.bandNames()}
+    if collection.resolution is None:
+        described[_RESOLUTION] = image.select([0]).projection().nominalScale()
+    return ee.Image(image.set(described))
+
+
+def _info(collection: str, row: dict[str, Any]) -> ImageInfo:
+    index = row.pop("system:index")
+    version, bands = row.pop("system:version"), row.pop(_BANDS)
+    return ImageInfo(
+        # Whether a mapped image keeps its id is not documented; in a plain collection it is this.
+        id=row.pop("system:id") or f"{collection}/{index}",
+        index=index,
+        time_start=int(row.pop("system:time_start")),
+        version=None if version is None else int(version),
+        bands=None if bands is None else frozenset(bands),
+        resolution=row.pop(_RESOLUTION, None),
+        properties={name: value for name, value in row.items() if value is not None},
+    )
+
+
+def _geometry(tile: Tile) -> ee.Geometry:
+    """Return the tile's outline, shrunk by half a pixel: it holds the pixels' centres.
+
+    So it doesn't touch the neighbours either (`intersects` is closed).
+    """
+    rings = [[list(part.exterior.coords)] for part in shapely.get_parts(tile.outline(shrink=0.5))]
+    if len(rings) == 1:
+        return ee.Geometry.Polygon(rings[0], proj="EPSG:4326", geodesic=False)
+    return ee.Geometry.MultiPolygon(rings, proj="EPSG:4326", geodesic=False)
