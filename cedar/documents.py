@@ -1,0 +1,226 @@
+"""Writing an order down: the documents that record it and its items.
+
+The forms are those of schemas/tracking.json and schemas/image.json. An item's document is made
+from the record, so that a later process can make it again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .metadata.document import program
+from .metadata.validation import SCHEMA_VERSION
+from .ordering import file_nodata
+from .sensors import definition
+from .states import TaskState
+
+if TYPE_CHECKING:
+    from .items import Group, ImageInfo, Item
+    from .ordering import Order, Submission
+    from .sensors.base import Collection
+
+
+def timestamp(moment: dt.datetime) -> str:
+    """Write a moment as the documents do."""
+    return moment.astimezone(dt.UTC).isoformat(timespec="seconds")
+
+
+def new_request_id() -> str:
+    """Mint a request id: at most 60 of a–z, A–Z, 0–9 and ``-``, as the service takes."""
+    return str(uuid.uuid4())
+
+
+def record_document(
+    order: Order, store: Mapping[str, Any], engine: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the record of an order that hasn't been started; its name is still to be given.
+
+    Parameters
+    ----------
+    store, engine
+        Their identities.
+    """
+    submission, templates = order.submission, order.templates
+    collections = {collection.id: collection for collection in submission.collections}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "program": program(),
+        "store": dict(store),
+        "engine": dict(engine),
+        "submission": submission_section(submission),
+        "tracking": {
+            "submitted": timestamp(submission.submitted),
+            "name": order.name,
+            "prefix": templates.tracking_prefix,
+            "collections": list(collections),
+            "tiles": [tile.to_dict() for tile in submission.tiles],
+            "name_template": templates.name.text,
+            "prefix_template": templates.prefix.text,
+            "export_image_kwds": dict(order.options),
+        },
+        "orders": [
+            entry(item, collections[item.collection], order.options) for item in order.items
+        ],
+        "metadata": [
+            f"{item.prefix}/{item.name}.json"
+            for item in order.items
+            if item.groups or order.save_empty
+        ],
+    }
+
+
+def image_document(
+    record: Mapping[str, Any],
+    listed: Mapping[str, Any],
+    item: Item,
+    collection: Collection,
+    service: str,
+) -> dict[str, Any]:
+    """Return the metadata document of one item.
+
+    Parameters
+    ----------
+    record
+        The order's record.
+    listed
+        The item's entry in it.
+    service
+        Name of the store's class.
+    """
+    submission, tracking = record["submission"], record["tracking"]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "program": dict(record["program"]),
+        "order": {
+            "collection": item.collection,
+            "date_start": timestamp(item.date_start),
+            "date_end": timestamp(item.date_end),
+            "filters": submission["filters"].get(item.collection, []),
+            "submitted": submission["submitted"],
+            "tracking": tracking["name"],
+        },
+        "tile": item.tile.to_dict(),
+        "store": {
+            "service": service,
+            "export_image_kwds": tracking["export_image_kwds"],
+        },
+        "engine": dict(record["engine"]),
+        "task": {
+            "name": item.name,
+            "prefix": item.prefix,
+            "request_id": listed["request_id"],
+        },
+        "image": image_section(item.groups, collection, listed["nodata"]),
+    }
+
+
+def submission_section(submission: Submission) -> dict[str, Any]:
+    """Return the record's section `submission`."""
+    return {
+        "submitted": timestamp(submission.submitted),
+        "collections": [collection.id for collection in submission.collections],
+        "tile_grid": submission.tile_grid.to_dict(),
+        "tile_indices": [list(tile.index) for tile in submission.tiles],
+        "period_start": _optional(submission.period_start),
+        "period_end": _optional(submission.period_end),
+        "period_freq": submission.period_freq,
+        "period_closed": submission.period_closed,
+        "coverage": [timestamp(moment) for moment in submission.coverage],
+        "filters": {key: list(value) for key, value in submission.filters.items()},
+        "group_by": {collection.id: collection.group_by for collection in submission.collections},
+        "existing": submission.existing,
+        "definitions": {
+            collection.id: definition(collection) for collection in submission.collections
+        },
+    }
+
+
+def _optional(moment: dt.datetime | None) -> str | None:
+    return None if moment is None else timestamp(moment)
+
+
+def entry(item: Item, collection: Collection, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record's entry of an item that hasn't been started."""
+    state = TaskState.UNSUBMITTED if item.groups else TaskState.EMPTY
+    return {
+        "name": item.name,
+        "prefix": item.prefix,
+        "collection": item.collection,
+        "tile": list(item.tile.index),
+        "date_start": timestamp(item.date_start),
+        "date_end": timestamp(item.date_end),
+        **counts(item, collection),
+        "dtype": collection.stack_dtype,
+        "nodata": file_nodata(collection, options),
+        "request_id": new_request_id() if item.groups else None,
+        "attempt": 1 if item.groups else 0,
+        "attempts": [],
+        "status": {"state": state.value},
+        "outputs": [],
+        "family": None,
+        "downloads": [],
+    }
+
+
+def counts(item: Item, collection: Collection) -> dict[str, int]:
+    """Return what an entry counts of an item."""
+    return {
+        "n_images": item.n_images,
+        "n_groups": len(item.groups),
+        "n_bands": len(item.groups) * len(collection.chosen),
+    }
+
+
+def image_section(groups: Sequence[Group], collection: Collection, nodata: float) -> dict[str, Any]:
+    """Return the section `image` of an item's metadata: all that its stack is built from."""
+    return {
+        "bands": [_band(collection, name) for name in collection.chosen],
+        "dtype": collection.stack_dtype,
+        "nodata": nodata,
+        "nodata_in_valid_range": list(collection.nodata_in_valid_range),
+        "validity": collection.validity,
+        "resampling": collection.resampling,
+        "group_by": collection.group_by,
+        "groups": [
+            {
+                "date": group.date.isoformat(),
+                "time": timestamp(group.time),
+                "images": [_image(image, collection) for image in group.images],
+            }
+            for group in groups
+        ],
+    }
+
+
+def _band(collection: Collection, name: str) -> dict[str, Any]:
+    band = collection.band(name)
+    described: dict[str, Any] = {"name": band.name, "native": band.native}
+    if (band.scale, band.offset) != (1.0, 0.0):
+        described |= {"scale": band.scale, "offset": band.offset}
+    if band.units is not None:
+        described["units"] = band.units
+    if band.valid_range is not None:
+        described["valid_range"] = list(band.valid_range)
+    if band.qa:
+        described["qa"] = True
+    return described
+
+
+def _image(image: ImageInfo, collection: Collection) -> dict[str, Any]:
+    listed: dict[str, Any] = {
+        "system:id": image.id,
+        "system:index": image.index,
+        "system:version": image.version,
+        "system:time_start": image.time_start,
+        **image.properties,
+    }
+    if image.bands is not None:
+        missing = [band.name for band in collection.stack_bands if band.native not in image.bands]
+        if missing:
+            listed["missing"] = missing
+        if collection.validity is not None and collection.validity not in image.bands:
+            listed["validity"] = None
+    return listed

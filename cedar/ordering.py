@@ -1,0 +1,346 @@
+"""Orders: what one submit asks for, its items, and what each is made of."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from . import defaults
+from .exceptions import EmptyCollectionError, InputError
+from .geometry import LONLAT, to_crs, transform_point
+from .grouping import group_images, in_period
+from .items import Item
+from .periods import Period, coverage, periods
+from .templates import NAME, PREFIX, TRACKING, TRACKING_PREFIX, Template
+
+if TYPE_CHECKING:
+    from .engines.base import Engine
+    from .grids import Tile, TileGrid
+    from .items import ImageInfo
+    from .sensors.base import Collection
+
+Existing = Literal["error", "skip", "overwrite"]
+
+#: A pixel may be this much coarser than the collection's own and still be read by nearest.
+MAX_COARSENING: Final = 1.5
+#: Metres a degree at the equator, WGS 84: how Earth Engine's nominalScale counts degrees.
+METRES_PER_DEGREE: Final = 111_319.490793
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The templates of an order, checked."""
+
+    name: Template
+    prefix: Template
+    tracking: Template
+    tracking_prefix: str
+
+    @classmethod
+    def parse(cls, name: str, prefix: str, tracking: str, tracking_prefix: str) -> Templates:
+        """Check templates.
+
+        Raises
+        ------
+        InputError
+            One of them can't be used.
+        """
+        return cls(
+            Template(name, NAME),
+            Template(prefix, PREFIX),
+            Template(tracking, TRACKING),
+            Template(tracking_prefix, TRACKING_PREFIX).render(),
+        )
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a submit asks for, checked; nothing has been searched yet.
+
+    Attributes
+    ----------
+    submitted : datetime.datetime
+        When, UTC.
+    collections : tuple of Collection
+    tile_grid : TileGrid
+    tiles : tuple of Tile
+    period_start, period_end : datetime.datetime or None
+        None: the collection's dates of service.
+    period_freq : str or None
+    period_closed : {"both", "left"}
+    filters : mapping
+        Of each collection, as the engine records them.
+    existing : {"error", "skip", "overwrite"}
+        What to do about items whose names exist.
+    """
+
+    submitted: dt.datetime
+    collections: tuple[Collection, ...]
+    tile_grid: TileGrid
+    tiles: tuple[Tile, ...]
+    period_start: dt.datetime | None
+    period_end: dt.datetime | None
+    period_freq: str | None
+    period_closed: Literal["both", "left"]
+    filters: Mapping[str, Sequence[Mapping[str, Any]]]
+    existing: Existing
+
+    def __post_init__(self) -> None:
+        if not self.collections:
+            raise InputError("an order needs at least one collection")
+        if self.existing not in ("error", "skip", "overwrite"):
+            raise InputError(
+                f"existing can be 'error', 'skip' or 'overwrite', not {self.existing!r}"
+            )
+
+    def periods(self, collection: Collection) -> list[Period]:
+        """Periods of one collection.
+
+        Raises
+        ------
+        InputError
+            The range or its frequency can't be used, or the collection's dates aren't known.
+        """
+        start = self.period_start or collection.service_start
+        if start is None:
+            raise InputError(
+                f"the dates of service of {collection.id} aren't known: give a period's start"
+            )
+        last_day = collection.service_end or self.submitted.date()
+        end = self.period_end or last_day + dt.timedelta(days=1)
+        return periods(start, end, self.period_freq, self.period_closed)
+
+    @property
+    def coverage(self) -> Period:
+        """What is really covered, over all collections."""
+        spans = [coverage(self.periods(collection)) for collection in self.collections]
+        return Period(min(span.start for span in spans), max(span.end for span in spans))
+
+    def items(self, templates: Templates) -> list[Item]:
+        """Items by collection, tile and period, named, not yet searched.
+
+        Raises
+        ------
+        InputError
+            Two items would have one name, or a name can't be used.
+        """
+        wanted = [
+            (collection.id, tile, period)
+            for collection in self.collections
+            for tile in self.tiles
+            for period in self.periods(collection)
+        ]
+        values = [
+            {
+                "collection": collection,
+                "tile": tile,
+                "date_start": period.start,
+                "date_end": period.end,
+                "now": self.submitted,
+            }
+            for collection, tile, period in wanted
+        ]
+        names = templates.name.render_unique(values)
+        return [
+            Item(name, templates.prefix.render(**shown), collection, tile, *period)
+            for name, shown, (collection, tile, period) in zip(names, values, wanted, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A submission with its items searched: what would be recorded and started.
+
+    Attributes
+    ----------
+    submission : Submission
+    templates : Templates
+    options : mapping
+        export_image_kwds, checked.
+    items : tuple of Item
+        With their groups.
+    skipped : tuple of Item
+        Left out, because their names exist.
+    save_empty : bool
+        Whether items with no images get a metadata document.
+    """
+
+    submission: Submission
+    templates: Templates
+    options: Mapping[str, Any]
+    items: tuple[Item, ...]
+    skipped: tuple[Item, ...]
+    save_empty: bool
+
+    @property
+    def name(self) -> str:
+        """Name of its record, before any ``-2`` that tells it from another."""
+        submission, span = self.submission, self.submission.coverage
+        return self.templates.tracking.render(
+            collections=[collection.id for collection in submission.collections],
+            tiles=submission.tiles,
+            tile_indices=[tile.index for tile in submission.tiles],
+            period_start=submission.period_start or span.start,
+            period_end=submission.period_end or span.end,
+            period_freq=submission.period_freq,
+            now=submission.submitted,
+        )
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know before it is started: a line each."""
+        lines = []
+        span, asked = self.submission.coverage, self.submission.period_end
+        if asked is not None and span.end > asked:
+            lines.append(
+                f"the periods run to {span.end:%Y-%m-%d}, past the end that was asked for "
+                f"({asked:%Y-%m-%d}): the period that contains it is taken whole"
+            )
+        return lines + [
+            f"{collection.id}: the nodata value {collection.nodata:g} is a valid value of "
+            + ", ".join(collection.nodata_in_valid_range)
+            for collection in self.submission.collections
+            if collection.nodata_in_valid_range
+        ]
+
+
+def select_tiles(
+    grid: TileGrid, indices: Sequence[int] | Sequence[Sequence[int]]
+) -> tuple[Tile, ...]:
+    """Tiles of one (row, column) or several, each once.
+
+    Raises
+    ------
+    InputError
+        They aren't indices, there are none, or one is outside the grid.
+    """
+    try:
+        given: list[Any] = list(indices)
+        if given and all(isinstance(number, int) for number in given):
+            given = [given]
+        pairs = [(int(row), int(col)) for row, col in given]
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"tile_indices are one (row, column) or several, not {indices!r}"
+        ) from error
+    if not pairs:
+        raise InputError("an order needs at least one tile")
+    return tuple(grid[pair] for pair in dict.fromkeys(pairs))
+
+
+def search_items(
+    engine: Engine,
+    items: Iterable[Item],
+    collections: Mapping[str, Collection],
+    filters: Mapping[str, Sequence[Mapping[str, Any]]],
+    progress: Callable[[int], None] | None = None,
+) -> list[Item]:
+    """Find what each item is made of: one request for all periods of a collection × tile.
+
+    Parameters
+    ----------
+    items
+        In any order; those of one collection and tile are searched together.
+    progress
+        Called with the number of items that a search has answered.
+
+    Raises
+    ------
+    InputError
+        A pixel is coarser than the collection's own, and it isn't said how to read it.
+    EngineError
+        The engine can't search.
+    """
+
+    def place(item: Item) -> tuple[str, tuple[int, int]]:
+        return item.collection, item.tile.index
+
+    together = [list(group) for _, group in groupby(sorted(items, key=place), key=place)]
+
+    def one(members: list[Item]) -> list[Item]:
+        collection, tile = collections[members[0].collection], members[0].tile
+        start = min(item.date_start for item in members) - dt.timedelta(days=1)
+        end = max(item.date_end for item in members) + dt.timedelta(days=1)
+        check_resolution(collection, tile, ())
+        images = engine.search(collection, tile, start, end, filters.get(collection.id, ()))
+        check_resolution(collection, tile, images)
+        groups = group_images(images, collection, _longitude(tile))
+        return [
+            replace(item, groups=in_period(groups, item.date_start, item.date_end))
+            for item in members
+        ]
+
+    found: dict[str, Item] = {}
+    with ThreadPoolExecutor(defaults.PULL_WORKERS) as pool:
+        for members in pool.map(one, together):
+            found.update((item.name, item) for item in members)
+            if progress is not None:
+                progress(len(members))
+    return [found[item.name] for item in items]
+
+
+def _longitude(tile: Tile) -> float:
+    left, bottom, right, top = tile.bounds
+    return transform_point((left + right) / 2, (bottom + top) / 2, tile.crs, to_crs(LONLAT))[0]
+
+
+def check_resolution(collection: Collection, tile: Tile, images: Iterable[ImageInfo]) -> None:
+    """Refuse pixels coarser than a collection's own, unless it says how they are read.
+
+    Raises
+    ------
+    InputError
+        They are, and it doesn't.
+    """
+    known = [collection.resolution, *(image.resolution for image in images)]
+    native = min((size for size in known if size), default=None)
+    if native is None or collection.resampling is not None:
+        return
+    factor = METRES_PER_DEGREE if tile.crs.is_geographic else tile.crs.linear_units_factor[1]
+    pixel = max(tile.res) * factor
+    if pixel > MAX_COARSENING * native:
+        raise InputError(
+            f"{collection.id}: the grid's pixels of {pixel:g} m are coarser than "
+            f"{MAX_COARSENING:g} × its own of {native:g} m; say how to read them: set "
+            "`resampling: mean`, `bilinear` or `nearest` in section `collections`"
+        )
+
+
+def require_images(items: Iterable[Item]) -> None:
+    """Refuse items without images.
+
+    Raises
+    ------
+    EmptyCollectionError
+        There is one.
+    """
+    empty = [item.name for item in items if not item.groups]
+    if empty:
+        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+        raise EmptyCollectionError(f"no image was found for {empty[0]}{more}", empty)
+
+
+def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | float:
+    """Return the nodata value of a collection's files.
+
+    Raises
+    ------
+    InputError
+        `formatOptions` asks for one that the file's type can't hold.
+    """
+    value = options.get("formatOptions", {}).get("noData", collection.nodata)
+    dtype = np.dtype(collection.stack_dtype)
+    if dtype.kind in "iu" and not (
+        float(value).is_integer() and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
+    ):
+        raise InputError(
+            f"export_image_kwds: formatOptions noData {value} doesn't fit into {dtype}, "
+            f"the type of {collection.id}"
+        )
+    return int(value) if dtype.kind in "iu" else float(value)

@@ -1,0 +1,302 @@
+"""Moving a recorded order forward, whatever state it was left in."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from . import defaults
+from .exceptions import Conflict, EngineError, InputError, NotFoundError
+from .items import ObjectInfo, Output
+from .metadata import ImageMetadata
+from .rasters import read_tags
+from .retry import delays
+from .states import ACTIVE, TaskState
+from .stores.base import ABSENT, document_key
+from .stores.files import file_checksum
+
+if TYPE_CHECKING:
+    from .engines.base import Engine
+    from .record import Change, Record
+
+_log = logging.getLogger(__name__)
+
+#: States of an item that a pull may take up. RUNNING, when nobody owns it: its process died.
+_PULLABLE: Final[frozenset[str]] = frozenset({TaskState.READY, TaskState.RUNNING})
+
+
+class _Stopped(Exception):
+    """The pull was told to stop."""
+
+
+def status(state: str, **fields: Any) -> Change:
+    """Return a change to an entry's status: a state, and other fields of it."""
+
+    def change(entry: dict[str, Any]) -> None:
+        entry["status"] |= {"state": str(state), "update_timestamp_ms": now_ms(), **fields}
+
+    return change
+
+
+def now_ms() -> int:
+    """Return the time, in milliseconds since 1970-01-01 UTC."""
+    return int(time.time() * 1000)
+
+
+def ready(entry: dict[str, Any]) -> None:
+    """Change: an item that has all it needs can be pulled; its task id is its request id."""
+    if entry["status"]["state"] == TaskState.UNSUBMITTED:
+        started = {"id": entry["request_id"], "creation_timestamp_ms": now_ms()}
+        status(TaskState.READY, progress=0.0, output_url=[], error_message=None, **started)(entry)
+
+
+def running(entry: dict[str, Any]) -> None:
+    """Change: somebody pulls the item now."""
+    if entry["status"]["state"] in _PULLABLE:
+        status(TaskState.RUNNING, start_timestamp_ms=now_ms())(entry)
+
+
+def partly(part: float) -> Change:
+    """Return a change: so much of the item has been pulled."""
+
+    def change(entry: dict[str, Any]) -> None:
+        if entry["status"]["state"] == TaskState.RUNNING:
+            status(TaskState.RUNNING, progress=round(part, 4))(entry)
+
+    return change
+
+
+def stopped(entry: dict[str, Any]) -> None:
+    """Change: nobody pulls the item any more. It is given back, or cancelled if that was asked."""
+    match entry["status"]["state"]:
+        case TaskState.RUNNING:
+            status(TaskState.READY)(entry)
+        case TaskState.CANCEL_REQUESTED:
+            status(TaskState.CANCELLED)(entry)
+
+
+def discard(record: Record, name: str) -> None:
+    """Remove what was pulled of an item that won't be pulled any further."""
+    entry = record.entry(name)
+    if entry["request_id"] is not None and entry["status"]["state"] not in ACTIVE:
+        shutil.rmtree(record.store.scratch(entry["request_id"]), ignore_errors=True)
+
+
+def item_key(entry: Mapping[str, Any]) -> str:
+    """Return the key that whoever works on an item claims: its image's."""
+    return f"{entry['prefix']}/{entry['name']}.tif"
+
+
+class Pump:
+    """Pulls the items of one order, several at a time, until none is active.
+
+    Parameters
+    ----------
+    record : Record
+        The order.
+    engine : Engine
+        Where the pixels come from.
+    callback : callable, optional
+        Called with the record after each write of it.
+    """
+
+    def __init__(
+        self, record: Record, engine: Engine, callback: Callable[[Record], None] | None = None
+    ):
+        self.record = record
+        self.store = record.store
+        self.engine = engine
+        self._callback = callback
+        self._stop = threading.Event()
+        self._pulls: dict[Future[None], tuple[str, ExitStack]] = {}
+        #: Claims on items that have ended, held until the record says so.
+        self._ended_claims = ExitStack()
+        self._written = 0.0
+        self._tries: dict[str, tuple[Iterator[float], float]] = {}
+
+    def run(self, interval: float, timeout: float | None = None) -> bool:
+        """Pull until no item is active, or the time is over.
+
+        Parameters
+        ----------
+        interval : float
+            Seconds between two looks at items that another process works on.
+        timeout : float, optional
+            Seconds after which to stop; what is under way is given back.
+
+        Returns
+        -------
+        bool
+            Whether no item is active.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pool = ThreadPoolExecutor(defaults.PULL_WORKERS, thread_name_prefix="cedar-item")
+        try:
+            while self._step(pool, interval):
+                if deadline is not None and time.monotonic() > deadline:
+                    return False
+            return True
+        finally:
+            self._stop.set()
+            wait(self._pulls)
+            pool.shutdown()
+            self._collect()
+            self._write()
+
+    def _step(self, pool: ThreadPoolExecutor, interval: float) -> bool:
+        """Start what can be started, wait a moment, note what ended. False: all is done."""
+        self.record.refresh()
+        active = self.record.names(ACTIVE)
+        if not active and not self._pulls:
+            return False
+        for name in active:
+            if len(self._pulls) >= defaults.PULL_WORKERS:
+                break
+            self._take(name, pool)
+        if self._pulls:
+            wait(self._pulls, timeout=defaults.RECORD_INTERVAL, return_when=FIRST_COMPLETED)
+        else:
+            self._write()
+            self._stop.wait(interval)
+        self._collect()
+        if time.monotonic() - self._written >= defaults.RECORD_INTERVAL:
+            self._write()
+        return True
+
+    def _take(self, name: str, pool: ThreadPoolExecutor) -> None:
+        """Claim an item and start to pull it, unless somebody else has it or it must wait."""
+        if any(name == other for other, _ in self._pulls.values()):
+            return
+        if name in self._tries and time.monotonic() < self._tries[name][1]:
+            return
+        with ExitStack() as stack:
+            entry = self.record.entry(name)
+            if not stack.enter_context(self.store.claim(item_key(entry))):
+                return
+            # Whoever had the claim before wrote the record before it let go.
+            self.record.refresh()
+            entry = self.record.entry(name)
+            state = entry["status"]["state"]
+            if state == TaskState.CANCEL_REQUESTED:
+                self.record.change(name, stopped)
+                discard(self.record, name)
+                self._ended_claims.push(stack.pop_all())
+            elif state in _PULLABLE:
+                self.record.change(name, running)
+                self._pulls[pool.submit(self._pull, entry)] = name, stack.pop_all()
+
+    def _collect(self) -> None:
+        """Note how finished pulls ended."""
+        failures = []
+        for future in [future for future in self._pulls if future.done()]:
+            name, claim = self._pulls.pop(future)
+            self._ended_claims.push(claim)
+            failures += self._ended(name, future.exception())
+        for failure in failures:
+            raise failure
+
+    def _write(self) -> None:
+        """Write the record, and only then let go of the items that it says have ended."""
+        with self._ended_claims.pop_all():
+            self.record.flush()
+        self._written = time.monotonic()
+        if self._callback is not None:
+            self._callback(self.record)
+
+    def _ended(self, name: str, error: BaseException | None) -> list[BaseException]:
+        """Note how a pull ended. An error that isn't the item's own ends the whole run."""
+        change: Change = stopped
+        own = True
+        match error:
+            case None:
+                self._tries.pop(name, None)
+                return []
+            case _Stopped():
+                pass
+            case EngineError(transient=True):
+                again, _ = self._tries.get(name, (delays(), 0.0))
+                delay = next(again)
+                self._tries[name] = again, time.monotonic() + delay
+                _log.warning("%s: %s; trying again in %.0f s", name, error, delay)
+                change = status(TaskState.READY, error_message=str(error))
+            case EngineError() | InputError() | Conflict():
+                change = status(TaskState.FAILED, error_message=str(error))
+            case _:
+                own = False
+        self.record.change(name, change)
+        discard(self.record, name)
+        return [] if own else [error]
+
+    def _pull(self, entry: dict[str, Any]) -> None:
+        """Make one item's image and put it into the store. Runs in a thread."""
+        name, key = entry["name"], item_key(entry)
+        found = self._finished(entry, key)
+        if found is None:
+            self._progress(name, 0.0)
+            metadata = self._metadata(entry)
+            options = metadata["store"]["export_image_kwds"]
+            request = self.engine.prepare(
+                metadata, self.store.destination(entry["prefix"]), options
+            )
+            scratch = self.store.scratch(entry["request_id"])
+            path = self.engine.pull(request, scratch, lambda part: self._progress(name, part))
+            found = self._put(path, key, entry.get("replaces", {}))
+            shutil.rmtree(scratch, ignore_errors=True)
+        output = Output.of(found)
+
+        def completed(entry: dict[str, Any]) -> None:
+            status(TaskState.COMPLETED, progress=1.0, error_message=None)(entry)
+            entry["outputs"] = [vars(output)]
+
+        self.record.change(name, completed)
+
+    def _put(self, path: Path, key: str, replaces: Mapping[str, str]) -> ObjectInfo:
+        checksum = file_checksum(path)
+        expected = replaces.get(path.name, ABSENT)
+        try:
+            put = self.store.put(path, key, if_version=expected)
+        except Conflict as error:
+            raise Conflict(
+                f"{key} is in the store already, and isn't this order's: move it away, or order "
+                "with --overwrite",
+                key,
+            ) from error
+        return ObjectInfo(key, put.size, put.version, checksum)
+
+    def _finished(self, entry: Mapping[str, Any], key: str) -> ObjectInfo | None:
+        """Return the item's image if an earlier pull put it there but did not get to say so."""
+        try:
+            info = self.store.stat(key)
+        except NotFoundError:
+            return None
+        if (
+            info.ref is None
+            or read_tags(Path(info.ref)).get("CEDAR_REQUEST_ID") != entry["request_id"]
+        ):
+            return None
+        return ObjectInfo(key, info.size, info.version, self.store.checksum(key))
+
+    def _metadata(self, entry: Mapping[str, Any]) -> ImageMetadata:
+        key = document_key(entry["name"], entry["prefix"])
+        try:
+            metadata = ImageMetadata.loads(self.store.read(key), entry["name"])
+        except NotFoundError as error:
+            raise InputError(f"{key} is gone: without it nobody knows what to make") from error
+        if metadata.request_id != entry["request_id"]:
+            raise InputError(f"{key} is another order's: nothing was made")
+        return metadata
+
+    def _progress(self, name: str, part: float) -> None:
+        """Note how far a pull has come; end it where it was cancelled, or cedar is stopping."""
+        if self._stop.is_set():
+            raise _Stopped
+        self.record.change(name, partly(part))
+        if self.record.entry(name)["status"]["state"] != TaskState.RUNNING:
+            raise _Stopped

@@ -1,0 +1,227 @@
+"""The record of an order in its store: read, changed by many, written one at a time."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Container, Iterable, Mapping
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Self
+
+from .exceptions import CedarError, Conflict, NameTakenError, NotFoundError
+from .metadata import TrackingMetadata
+from .states import ACTIVE
+from .stores.base import ABSENT, document_key, encode_document
+
+if TYPE_CHECKING:
+    from .items import Item
+    from .stores.base import Store
+
+#: Edits one entry in place. It may run again on a newer entry, so it looks before it changes.
+Change = Callable[[dict[str, Any]], None]
+
+
+class Record:
+    """One order's tracking document, as this process sees it.
+
+    Changes are made to the document at once and kept until :meth:`flush` writes them, under the
+    condition that nobody wrote meanwhile. Where somebody did, they are made again to what is there
+    now. Safe to use from several threads.
+    """
+
+    def __init__(self, store: Store, prefix: str, document: dict[str, Any], version: str):
+        self.store = store
+        self.name = str(document["tracking"]["name"])
+        self.key = document_key(self.name, prefix)
+        self._version = version
+        self._writer = str(uuid.uuid4())
+        self._pending: list[tuple[str, Change]] = []
+        self._lock = threading.RLock()
+        self._take(document)
+
+    @classmethod
+    def open(cls, store: Store, prefix: str, name: str) -> Self:
+        """Read an order's record.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such order.
+        DocumentError
+            It is damaged.
+        """
+        document, version = _load(store, document_key(name, prefix))
+        document["tracking"]["name"] = name.removesuffix(".json")
+        return cls(store, prefix, document, version)
+
+    @classmethod
+    def create(cls, store: Store, prefix: str, document: dict[str, Any]) -> Self:
+        """Write the record of a new order, under a name that no order has.
+
+        Where the name is taken it gets ``-2``, ``-3``.
+        """
+        name, number = document["tracking"]["name"], 1
+        while True:
+            record = cls(store, prefix, document | {"revision": 0}, "")
+            record._take(document | {"revision": 1, "writer": record._writer})
+            data = encode_document(record.metadata, record.name)
+            try:
+                record._version = store.write(record.key, data, if_version=ABSENT).version
+            except Conflict:
+                if record._is_ours(1):
+                    return record
+                number += 1
+                tracking = document["tracking"] | {"name": f"{name}-{number}"}
+                document = document | {"tracking": tracking}
+            else:
+                return record
+
+    @property
+    def metadata(self) -> TrackingMetadata:
+        """The document as it is now, changes not yet written included."""
+        with self._lock:
+            return TrackingMetadata(self._document, self.name)
+
+    def change(self, item: str, change: Change) -> None:
+        """Change the entry of an item; :meth:`flush` writes it."""
+        with self._lock:
+            self._pending.append((item, change))
+            change(self._entries[item])
+
+    def entry(self, item: str) -> dict[str, Any]:
+        """Return a copy of an item's entry."""
+        with self._lock:
+            return deepcopy(self._entries[item])
+
+    def names(self, states: Container[str]) -> list[str]:
+        """Return the names of the items in some states, in order."""
+        with self._lock:
+            return [name for name, entry in self._entries.items() if _state(entry) in states]
+
+    def refresh(self) -> None:
+        """Read what others have written since."""
+        with self._lock:
+            if self.store.stat(self.key).version != self._version:
+                self._reload()
+
+    def flush(self) -> None:
+        """Write the changes, if there are any."""
+        with self._lock:
+            while self._pending:
+                revision = self._document["revision"] + 1
+                document = self._document | {"revision": revision, "writer": self._writer}
+                data = encode_document(document, self.name)
+                try:
+                    version = self.store.write(self.key, data, if_version=self._version).version
+                except Conflict:
+                    # A write whose answer was lost may be tried again by a client, and lose to
+                    # itself: then what is there is ours.
+                    if not self._is_ours(revision):
+                        self._reload()
+                        continue
+                else:
+                    self._version = version
+                self._take(document)
+                self._pending.clear()
+
+    def _take(self, document: dict[str, Any]) -> None:
+        self._document = document
+        self._entries = {entry["name"]: entry for entry in document["orders"]}
+
+    def _reload(self) -> None:
+        document, self._version = _load(self.store, self.key)
+        self._take(document)
+        for item, change in self._pending:
+            change(self._entries[item])
+
+    def _is_ours(self, revision: int) -> bool:
+        document, version = _load(self.store, self.key)
+        if (document["writer"], document["revision"]) != (self._writer, revision):
+            return False
+        self._version = version
+        return True
+
+
+def _state(entry: Mapping[str, Any]) -> str:
+    return str(entry["status"]["state"])
+
+
+def _load(store: Store, key: str) -> tuple[dict[str, Any], str]:
+    name = key.rpartition("/")[2].removesuffix(".json")
+    try:
+        # The version first: if somebody writes in between, our next write conflicts and nothing
+        # is lost.
+        version = store.stat(key).version
+        document = TrackingMetadata.loads(store.read(key), name).document
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"there is no order {name!r} in the store: `cedar list` shows those there are", key
+        ) from error
+    return document, version
+
+
+def check_names(store: Store, tracking_prefix: str, items: Iterable[Item]) -> dict[str, str | None]:
+    """Find items whose names exist, at the destination or in another order's record.
+
+    Returns
+    -------
+    dict
+        Name → the order that has it, or None where only files of that name are there.
+
+    Raises
+    ------
+    NameTakenError
+        An order that has one of the names is still at work on it.
+    """
+    wanted = {(item.prefix, item.name) for item in items}
+    taken: dict[str, str | None] = {}
+    for prefix in sorted({prefix for prefix, _ in wanted}):
+        names = [name for where, name in wanted if where == prefix]
+        images = store.images(names, prefix)
+        documents = set(store.list(prefix))
+        taken.update((name, None) for name in names if images[name] or name in documents)
+    for order in store.list(tracking_prefix):
+        for entry in Record.open(store, tracking_prefix, order).metadata.orders:
+            if (entry["prefix"], entry["name"]) not in wanted:
+                continue
+            if _state(entry) in ACTIVE:
+                raise NameTakenError(
+                    f"{entry['name']} is still being made by order {order}: wait for it, or "
+                    "cancel that order",
+                    [entry["name"]],
+                    order,
+                )
+            taken[entry["name"]] = order
+    return taken
+
+
+def taken_error(taken: dict[str, str | None]) -> NameTakenError:
+    """Say which names exist, and whose they are."""
+    name, order = next(iter(taken.items()))
+    where = "at the destination" if order is None else f"in order {order}"
+    more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
+    return NameTakenError(
+        f"{name} exists {where}{more}: use --skip-existing or --overwrite, or another "
+        "name_template",
+        list(taken),
+        order,
+    )
+
+
+def check_identity(record: TrackingMetadata, section: str, ours: dict[str, Any]) -> None:
+    """Refuse a record that belongs to another store or engine.
+
+    A record without identity, as of 2019, counts as this store's and the real service's.
+
+    Raises
+    ------
+    CedarError
+        It does.
+    """
+    theirs = record[section] or ({"emulated": False} if section == "engine" else {})
+    for key in ("kind", "identity", "name", "project", "emulated"):
+        if key in theirs and theirs[key] != ours.get(key):
+            raise CedarError(
+                f"order {record.name} belongs to another {section}: its {key} is "
+                f"{theirs[key]!r}, here it is {ours.get(key)!r}; use the config it was made with"
+            )

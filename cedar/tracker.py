@@ -1,0 +1,429 @@
+"""The Tracker: the public face of cedar."""
+
+from __future__ import annotations
+
+import builtins
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from . import defaults
+from .exceptions import InputError, NotFoundError
+from .grids import TileGrid
+from .metadata import TrackingMetadata
+from .ordering import (
+    Existing,
+    Order,
+    Submission,
+    Templates,
+    require_images,
+    search_items,
+    select_tiles,
+)
+from .periods import parse_date
+from .placing import finish, free_items, place
+from .pump import Pump
+from .record import Record, check_identity
+from .sensors import resolve
+from .settling import cancel, update
+from .transfer import Callback, clean, clean_tracked, download, download_tracked
+
+if TYPE_CHECKING:
+    from .config import Config
+    from .engines.base import Engine
+    from .stores.base import Store
+
+__all__ = ["Tracker", "clean_tracked", "download_tracked"]
+
+
+class Tracker:
+    """Submits orders, and follows, downloads and cleans them by their records.
+
+    Parameters
+    ----------
+    tile_grid : TileGrid
+        The grid that tiles are taken from; ours, or any object with the attributes of stems'.
+    store : Store
+        Where images and records live.
+    name_template : str, optional
+        Template of an item's name: its image's and metadata's stem.
+    prefix_template : str, optional
+        Template of the folder they go into.
+    tracking_template : str, optional
+        Template of a record's name.
+    tracking_prefix : str, optional
+        The folder that records go into.
+    filters : mapping of str to sequence, optional
+        Of each collection: ee.Filter objects, or dicts that name a static method of ee.Filter and
+        its arguments, ``{"function": "lte", "name": "CLOUD_COVER", "value": 80}``.
+    export_image_kwds : mapping, optional
+        How images are written: ``formatOptions`` (``cloudOptimized``, ``noData``), ``maxPixels``.
+    engine : Engine, optional
+        What makes the pixels. By default the Earth Engine session that the caller has initialized,
+        else the credentials and project that the environment gives.
+    collections : mapping, optional
+        Settings of collections by id, as the config's section `collections`.
+    group_by : str or mapping, optional
+        How images are grouped into layers, of all collections or by id: ``pass``, ``solar_day``,
+        ``utc_day``, ``none``. The rule belongs to the collection by default.
+
+    Raises
+    ------
+    InputError
+        A template, filter, option or collection can't be used.
+    """
+
+    def __init__(
+        self,
+        tile_grid: TileGrid,
+        store: Store,
+        name_template: str = defaults.NAME_TEMPLATE,
+        prefix_template: str = defaults.PREFIX_TEMPLATE,
+        tracking_template: str = defaults.TRACKING_TEMPLATE,
+        tracking_prefix: str = defaults.TRACKING_PREFIX,
+        filters: Mapping[str, Sequence[Any]] | None = None,
+        export_image_kwds: Mapping[str, Any] | None = None,
+        engine: Engine | None = None,
+        collections: Mapping[str, Mapping[str, Any]] | None = None,
+        group_by: str | Mapping[str, str] | None = None,
+    ):
+        self.tile_grid = (
+            tile_grid if isinstance(tile_grid, TileGrid) else TileGrid.from_like(tile_grid)
+        )
+        self.store = store
+        self.templates = Templates.parse(
+            name_template, prefix_template, tracking_template, tracking_prefix
+        )
+        self._filters = dict(filters or {})
+        self._export_image_kwds = dict(export_image_kwds or {})
+        self._engine = engine
+        self._collections = dict(collections or {})
+        self._group_by = group_by
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Make the tracker that a config describes."""
+        return cls(
+            config.tile_grid,
+            config.open_store(),
+            config.name_template,
+            config.prefix_template,
+            config.tracking_template,
+            config.tracking_prefix,
+            config.filters,
+            config.export_image_kwds,
+            config.open_engine(),
+            config.collections,
+            config.group_by,
+        )
+
+    @property
+    def engine(self) -> Engine:
+        """What makes the pixels."""
+        if self._engine is None:
+            from .engines import earthengine
+
+            self._engine = earthengine.default()
+        return self._engine
+
+    @property
+    def filters(self) -> dict[str, builtins.list[Any]]:
+        """Earth Engine filters to apply, by collection, as they were given."""
+        return {collection: list(given) for collection, given in self._filters.items()}
+
+    def order(
+        self,
+        collections: str | Sequence[str],
+        tile_indices: Sequence[int] | Sequence[Sequence[int]],
+        period_start: str | dt.date | None,
+        period_end: str | dt.date | None,
+        period_freq: str | None = None,
+        save_empty_metadata: bool = True,
+        error_if_empty: bool = False,
+        callback: Callback | None = None,
+        period_closed: Literal["both", "left"] = "both",
+        existing: Existing = "error",
+    ) -> Order:
+        """Find what a submit would order, without writing anything; see :meth:`submit`."""
+        ids = [collections] if isinstance(collections, str) else list(dict.fromkeys(collections))
+        submission = Submission(
+            submitted=dt.datetime.now(dt.UTC).replace(microsecond=0),
+            collections=tuple(resolve(each, self._settings(each)) for each in ids),
+            tile_grid=self.tile_grid,
+            tiles=select_tiles(self.tile_grid, tile_indices),
+            period_start=None if period_start is None else parse_date(period_start),
+            period_end=None if period_end is None else parse_date(period_end),
+            period_freq=period_freq,
+            period_closed=period_closed,
+            filters={
+                each: [self.engine.record_filter(given) for given in self._filters[each]]
+                for each in ids
+                if each in self._filters
+            },
+            existing=existing,
+        )
+        kind = self.store.destination(self.templates.tracking_prefix).kind
+        options = self.engine.check_options(self._export_image_kwds, kind)
+        wanted, skipped = free_items(
+            self.store,
+            self.templates.tracking_prefix,
+            submission.items(self.templates),
+            existing,
+        )
+        items = search_items(
+            self.engine,
+            wanted,
+            {collection.id: collection for collection in submission.collections},
+            submission.filters,
+            None if callback is None else lambda found: callback("search", float(found)),
+        )
+        if error_if_empty:
+            require_images(items)
+        return Order(
+            submission, self.templates, options, tuple(items), tuple(skipped), save_empty_metadata
+        )
+
+    def place(self, order: Order, callback: Callback | None = None) -> tuple[str, str]:
+        """Submit what :meth:`order` found; no second search. Returns as :meth:`submit` does."""
+        if not order.items:
+            raise InputError("there is nothing to order: every item exists already")
+        record = place(order, self.store, self.engine, callback)
+        return record.name, record.key
+
+    def submit(
+        self,
+        collections: str | Sequence[str],
+        tile_indices: Sequence[int] | Sequence[Sequence[int]],
+        period_start: str | dt.date | None,
+        period_end: str | dt.date | None,
+        period_freq: str | None = None,
+        save_empty_metadata: bool = True,
+        error_if_empty: bool = False,
+        callback: Callback | None = None,
+        period_closed: Literal["both", "left"] = "both",
+        existing: Existing = "error",
+    ) -> tuple[str, str]:
+        """Order images: search, record, and make ready to be pulled (:meth:`watch` does that).
+
+        Parameters
+        ----------
+        collections : str or sequence of str
+            Earth Engine collection ids.
+        tile_indices : sequence
+            One (row, column) of the grid, or several.
+        period_start, period_end : str, date or datetime
+            What is asked for; None means the collection's dates of service. What has no offset is
+            UTC.
+        period_freq : str, optional
+            A pandas frequency that cuts it into periods; else it is one, its end exclusive.
+        save_empty_metadata : bool, optional
+            Whether an item without images gets a metadata document; it gets an entry in the record
+            either way.
+        error_if_empty : bool, optional
+            Raise where an item has no images, before anything is written.
+        callback : callable, optional
+            Called with an item's name and 1.0 as its metadata is written.
+        period_closed : {"both", "left"}
+            With a frequency: whether a period that only starts at the end is taken too.
+        existing : {"error", "skip", "overwrite"}
+            What to do about items whose names exist, at the destination or in another order.
+
+        Returns
+        -------
+        name : str
+            The order's name.
+        id : str
+            Its record's key in the store.
+
+        Raises
+        ------
+        InputError
+            Something of the order can't be used; nothing was written.
+        EmptyCollectionError
+            An item has no images and `error_if_empty`; nothing was written.
+        EngineError
+            The search failed; nothing was written.
+        """
+        order = self.order(
+            collections,
+            tile_indices,
+            period_start,
+            period_end,
+            period_freq,
+            save_empty_metadata,
+            error_if_empty,
+            None,
+            period_closed,
+            existing,
+        )
+        return self.place(order, callback)
+
+    def list(self, pattern: str | None = None) -> builtins.list[str]:
+        """Names of the orders in the store, sorted.
+
+        Parameters
+        ----------
+        pattern : str, optional
+            A glob that they match.
+        """
+        names = self.store.list(self.templates.tracking_prefix)
+        return [name for name in names if fnmatchcase(name, pattern or "*")]
+
+    def read(self, name: str) -> TrackingMetadata:
+        """Read an order's record.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such order.
+        DocumentError
+            Its record is damaged.
+        """
+        return self._record(name).metadata
+
+    def update(self, name: str) -> TrackingMetadata:
+        """Hold an order's record against the store, write what was found, and return it.
+
+        It pulls nothing: see :meth:`watch`.
+        """
+        record = self._record(name, changing=True)
+        update(record)
+        return record.metadata
+
+    def watch(
+        self,
+        name: str,
+        interval: float = defaults.WATCH_INTERVAL,
+        timeout: float | None = None,
+        callback: Callable[[TrackingMetadata], None] | None = None,
+    ) -> TrackingMetadata:
+        """Bring an order forward until no item of it is active, whatever state it was left in.
+
+        Parameters
+        ----------
+        interval : float, optional
+            Seconds between two looks at what other processes work on.
+        timeout : float, optional
+            Seconds after which to stop.
+        callback : callable, optional
+            Called with the record whenever it was written.
+
+        Returns
+        -------
+        TrackingMetadata
+            The record at the end.
+        """
+        record = self._record(name, changing=True)
+        if finish(record, self.engine, timeout):
+            notify = None if callback is None else lambda record: callback(record.metadata)
+            Pump(record, self.engine, notify).run(interval, timeout)
+        return record.metadata
+
+    def cancel(self, name: str) -> TrackingMetadata:
+        """Cancel the items of an order that haven't ended. What is finished stays."""
+        record = self._record(name, changing=True)
+        cancel(record)
+        return record.metadata
+
+    def download(
+        self,
+        tracking_info: Mapping[str, Any],
+        dest: str | Path,
+        overwrite: bool = True,
+        callback: Callback | None = None,
+    ) -> dict[str, builtins.list[Path]]:
+        """Download an order's finished images and its metadata, and last its record.
+
+        Every image is verified against the record, and that is noted in the order's record in the
+        store. A file that fails doesn't stop the others.
+
+        Parameters
+        ----------
+        tracking_info : TrackingMetadata or mapping
+            The record.
+        dest : path
+            Directory for the files.
+        overwrite : bool, optional
+            Replace local files that differ; otherwise one is an error. An identical file is never
+            fetched again.
+        callback : callable, optional
+            Called as each file is done.
+
+        Returns
+        -------
+        dict of str to list of Path
+            Task id (or the item's name where it has none) → its files.
+
+        Raises
+        ------
+        CedarError
+            Something could not be downloaded: after everything else was.
+        """
+        tracking = TrackingMetadata(tracking_info)
+        check_identity(tracking, "store", self.store.identity())
+        record = self._record_of(tracking)
+        return download(tracking, record, self.store, Path(dest), overwrite, callback)
+
+    def clean(
+        self,
+        tracking_info: Mapping[str, Any],
+        tracking_name: str | None = None,
+        callback: Callback | None = None,
+        force: bool = False,
+    ) -> dict[str, builtins.list[str]]:
+        """Delete an order's images and metadata from the store, and last its record.
+
+        Parameters
+        ----------
+        tracking_info : TrackingMetadata or mapping
+            The record: what it names is deleted, and nothing else.
+        tracking_name : str, optional
+            Name of the record, to delete it too.
+        callback : callable, optional
+            Called as each file is deleted.
+        force : bool, optional
+            Also what has no verified download on this machine.
+
+        Returns
+        -------
+        dict of str to list of str
+            Task id (or the item's name where it has none) → names of the files deleted.
+
+        Raises
+        ------
+        CedarError
+            An item is being made.
+        IncompleteError
+            An item has no verified download on this machine, and not `force`.
+        """
+        tracking = TrackingMetadata(tracking_info)
+        check_identity(tracking, "store", self.store.identity())
+        done = clean(tracking, self._record_of(tracking), self.store, callback, force)
+        if tracking_name is not None:
+            self.store.remove(tracking_name, self.templates.tracking_prefix)
+        return done
+
+    def _settings(self, collection: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the settings of collections, with this tracker's rule for groups in one's."""
+        given = self._group_by
+        rule = given.get(collection) if isinstance(given, Mapping) else given
+        if rule is None:
+            return self._collections
+        settings = {**self._collections.get(collection, {}), "group_by": rule}
+        return {**self._collections, collection: settings}
+
+    def _record(self, name: str, changing: bool = False) -> Record:
+        record = Record.open(self.store, self.templates.tracking_prefix, name)
+        if changing:
+            check_identity(record.metadata, "store", self.store.identity())
+            check_identity(record.metadata, "engine", self.engine.identity())
+        return record
+
+    def _record_of(self, tracking: TrackingMetadata) -> Record | None:
+        """Return the record in the store that a document is of; None where it isn't there."""
+        try:
+            return self._record(tracking.name)
+        except NotFoundError:
+            return None
