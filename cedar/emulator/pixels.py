@@ -1,0 +1,139 @@
+"""image:computePixels: what may be asked for, and the formats that pixels come in."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from affine import Affine
+from rasterio.io import MemoryFile
+
+from .evaluate import evaluate, render
+from .shapes import parse_crs
+from .transport import Reply
+from .values import Catalog, Grid, Image, Pixels, ServiceError
+
+# The service's limits, in its own words: google/Xee issues 85, 209, 210; geedim issue 10.
+MAX_BYTES: Final = 50_331_648
+MAX_BANDS: Final = 1_024
+MAX_SIDE: Final = 32_768
+
+# A workload tag only labels bills, so it changes nothing here.
+_FIELDS: Final = frozenset({"expression", "fileFormat", "grid", "bandIds", "workloadTag"})
+_COEFFICIENTS: Final = ("scaleX", "shearX", "translateX", "shearY", "scaleY", "translateY")
+
+
+def compute_pixels(body: Mapping[str, Any], catalog: Catalog) -> Reply:
+    """Answer a computePixels request.
+
+    Masked pixels come as 0, as in the service's NPY. Images are read no coarser than 1.5 × their
+    own pixels: there are no pyramids.
+
+    Parameters
+    ----------
+    body : mapping
+        expression, fileFormat (``NPY`` or ``GEO_TIFF``), grid, and bandIds if not all.
+    catalog : Catalog
+        Where images come from.
+
+    Raises
+    ------
+    ServiceError
+        What the service refuses, and what the emulator doesn't have.
+    """
+    if unknown := sorted(body.keys() - _FIELDS):
+        raise ServiceError(f"The emulator's computePixels has no field {unknown[0]!r}.")
+    encode = _FORMATS.get(body.get("fileFormat", ""))
+    if encode is None:
+        raise ServiceError(
+            f"The emulator has no file format {body.get('fileFormat')!r}, only NPY and GEO_TIFF."
+        )
+    grid = _grid(body.get("grid"))
+    image = evaluate(body.get("expression"), catalog)
+    if not isinstance(image, Image):
+        raise ServiceError("The expression does not evaluate to an image.")
+    band_ids = body.get("bandIds")
+    _check_size(image, grid, band_ids)
+    return encode(render(image, grid, band_ids, strict_scale=True), grid)
+
+
+def _grid(given: Any) -> Grid:
+    """The grid of a request; every part of it is needed."""
+    if not isinstance(given, Mapping):
+        raise ServiceError("The emulator's computePixels needs a grid.")
+    names = [given[key] for key in ("crsCode", "crsWkt") if given.get(key)]
+    if len(names) != 1:
+        raise ServiceError("The grid needs either crsCode or crsWkt.")
+    parse_crs(names[0])
+    dimensions, affine = given.get("dimensions") or {}, given.get("affineTransform") or {}
+    try:
+        width, height = int(dimensions["width"]), int(dimensions["height"])
+        # Fields of a message that aren't sent are 0, as in every proto3 message.
+        a, b, c, d, e, f = (float(affine.get(name, 0)) for name in _COEFFICIENTS)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ServiceError(
+            "The grid needs dimensions {width, height} and an affineTransform of numbers."
+        ) from None
+    if a * e == b * d or not all(map(math.isfinite, (a, b, c, d, e, f))):
+        raise ServiceError("The grid's affineTransform can't be inverted.")
+    if width < 1 or height < 1:
+        raise ServiceError(f"Pixel grid dimensions ({width}x{height}) must be positive.")
+    if max(width, height) > MAX_SIDE:
+        raise ServiceError(
+            f"Pixel grid dimensions ({width}x{height}) must be less than or equal to {MAX_SIDE}."
+        )
+    return Grid(names[0], (a, b, c, d, e, f), width, height)
+
+
+def _check_size(image: Image, grid: Grid, band_ids: Sequence[str] | None) -> None:
+    bands = [band for band in image.bands if not band_ids or band.name in band_ids]
+    if not image.bands:
+        raise ServiceError("The image has no bands.")
+    if len(bands) > MAX_BANDS:
+        raise ServiceError(
+            f"Number of bands ({len(bands)}) must be less than or equal to {MAX_BANDS}."
+        )
+    # The mask counts: a byte a band and pixel.
+    a_pixel = sum(np.dtype(band.dtype).itemsize + 1 for band in bands)
+    size = a_pixel * grid.width * grid.height
+    if size > MAX_BYTES:
+        raise ServiceError(
+            f"Total request size ({size} bytes) must be less than or equal to {MAX_BYTES} bytes."
+        )
+
+
+def _npy(bands: Sequence[tuple[str, Pixels]], grid: Grid) -> Reply:
+    """A structured array (height, width), a field a band."""
+    fields = [(name, pixels.values.dtype) for name, pixels in bands]
+    array = np.empty((grid.height, grid.width), fields)
+    for name, pixels in bands:
+        array[name] = pixels.values
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return Reply(200, "application/octet-stream", file.getvalue())
+
+
+def _geotiff(bands: Sequence[tuple[str, Pixels]], grid: Grid) -> Reply:
+    """A GeoTIFF of the smallest type that holds all bands, without nodata."""
+    profile = {
+        "driver": "GTiff",
+        "count": len(bands),
+        "dtype": np.result_type(*(pixels.values.dtype for _, pixels in bands)),
+        "crs": grid.crs,
+        "transform": Affine(*grid.transform),
+        "width": grid.width,
+        "height": grid.height,
+    }
+    with MemoryFile() as file:
+        with file.open(**profile) as dataset:
+            dataset.update_tags(EMULATED="cedar.emulator")
+            for i, (name, pixels) in enumerate(bands, 1):
+                dataset.write(pixels.values, i)
+                dataset.set_band_description(i, name)
+        return Reply(200, "image/tiff", file.read())
+
+
+_FORMATS: Final = {"NPY": _npy, "GEO_TIFF": _geotiff}
