@@ -1,0 +1,92 @@
+"""`cedar collections`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .base import Command, Settings, load_config
+from .errors import DONE
+from .output import table, write
+
+if TYPE_CHECKING:
+    from cedar.sensors import Collection
+
+
+@click.command(cls=Command)
+@click.argument("collection_id", metavar="[ID]", required=False)
+@click.pass_obj
+def collections(settings: Settings, collection_id: str | None) -> int:
+    """List the collections that cedar knows, or show one.
+
+    Those of the configuration are among them, if there is one; it needs none.
+    """
+    from cedar.sensors import definition, known, resolve
+
+    ours = _configured(settings)
+    if collection_id is not None:
+        shown = resolve(collection_id, ours)
+        write(settings, {"id": shown.id, **definition(shown)}, _describe(shown))
+        return DONE
+    every = [resolve(each, ours) for each in sorted({*known(), *ours})]
+    listed = [
+        {"id": each.id}
+        | {key: definition(each)[key] for key in ("title", "service_start", "service_end")}
+        for each in every
+    ]
+    rows = ((each.id, _service(each), each.title or "") for each in every)
+    write(settings, listed, table(("collection", "in service", "title"), rows))
+    return DONE
+
+
+def _configured(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
+    """Return the collections of the configuration; none where there is no configuration."""
+    from cedar.exceptions import ConfigError
+
+    try:
+        return load_config(settings).collections
+    except ConfigError as error:
+        # With a path it is about a file: there is one, or should be.
+        if error.path is not None:
+            raise
+        return {}
+
+
+def _service(collection: Collection) -> str:
+    if collection.service_start is None:
+        return ""
+    return f"{collection.service_start} – {collection.service_end or 'now'}"
+
+
+def _describe(collection: Collection) -> Iterator[str]:
+    facts = {
+        "title": collection.title,
+        "in service": _service(collection),
+        "resolution": collection.resolution and f"{collection.resolution:g} m",
+        "grouped by": collection.group_by,
+        "file type": f"{collection.stack_dtype}, nodata {collection.nodata:g}",
+        "valid where": collection.validity and f"{collection.validity} is unmasked",
+        "properties": ", ".join(collection.properties),
+        "source": collection.source,
+    }
+    yield collection.id
+    yield from (f"{name}: {fact}" for name, fact in facts.items() if fact)
+    yield ""
+    yield from table(
+        ("band", "native", "type", "scale", "offset", "units", "valid range", "by default"),
+        (
+            (
+                band.name,
+                band.native,
+                band.dtype,
+                f"{band.scale:g}",
+                f"{band.offset:g}",
+                band.units or "",
+                "{:g} to {:g}".format(*band.valid_range) if band.valid_range else "",
+                "yes" if band.name in collection.chosen else "no",
+            )
+            for band in collection.bands
+        ),
+    )

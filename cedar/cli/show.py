@@ -1,0 +1,46 @@
+"""`cedar show`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from .base import Command, Settings, open_tracker
+from .errors import DONE
+from .output import summary, table, write
+
+if TYPE_CHECKING:
+    from cedar.metadata import TrackingMetadata
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@click.pass_obj
+def show(settings: Settings, name: str) -> int:
+    """Show an order item by item."""
+    tracking = open_tracker(settings).read(name)
+    write(settings, tracking.show(), _lines(tracking))
+    return DONE
+
+
+def _lines(tracking: TrackingMetadata) -> Iterator[str]:
+    shown = tracking.show()
+    yield summary(tracking)
+    yield from table(
+        ("item", "state", "images", "progress", "files"),
+        (
+            (
+                item["name"],
+                item["state"],
+                item["n_images"],
+                f"{item['progress']:.0%}",
+                len(item["outputs"]),
+            )
+            for item in shown["orders"]
+        ),
+    )
+    for item in shown["orders"]:
+        if item["error"]:
+            yield f"{item['name']}: {item['error']}"

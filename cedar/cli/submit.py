@@ -1,0 +1,207 @@
+"""`cedar submit`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from .base import Command, Settings, open_tracker
+from .errors import DONE, FAILED, outcome
+from .output import adding, confirmed, note, number, on_terminal, progress, table, write
+from .watch import follow
+
+if TYPE_CHECKING:
+    from cedar.grids import Tile, TileGrid
+    from cedar.ordering import Order
+    from cedar.tracker import Tracker
+
+#: Most items that the table before an order shows.
+_SHOWN: Final = 20
+
+Box = tuple[float, float, float, float]
+
+
+@click.command(cls=Command)
+@click.argument("collections", metavar="COLLECTION...", nargs=-1, required=True)
+@click.option("--index", metavar="ROW COL", nargs=2, type=int, multiple=True, help="A tile.")
+@click.option("--row", "rows", metavar="ROW", type=int, multiple=True, help="With --col.")
+@click.option(
+    "--col", "cols", metavar="COL", type=int, multiple=True, help="With --row: each row × column."
+)
+@click.option(
+    "--bbox", "boxes", metavar="W S E N", nargs=4, type=float, multiple=True,
+    help="The tiles that a box meets, in longitude and latitude.",
+)  # fmt: skip
+@click.option(
+    "--point", "points", metavar="LON LAT", nargs=2, type=float, multiple=True,
+    help="The tile that holds a point.",
+)  # fmt: skip
+@click.option(
+    "--roi", "rois", metavar="FILE", multiple=True, help="The tiles that a GeoJSON file covers."
+)
+@click.option("--period-start", metavar="DATE", required=True, help="Start.")
+@click.option(
+    "--period-end",
+    metavar="DATE",
+    required=True,
+    help="End, not included; with a frequency, its period is.",
+)
+@click.option("--period-freq", metavar="FREQ", help="pandas frequency that makes periods: YS, 3MS.")
+@click.option(
+    "--period-closed", type=click.Choice(["left", "both"]), default="both", show_default=True,
+    help="Whether a period that only starts at the end is left out.",
+)  # fmt: skip
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--wait", is_flag=True, help="Go on as `cedar watch`.")
+@click.option("--error-if-empty", is_flag=True, help="Fail where an item has no images.")
+@click.option("--no-save-empty", is_flag=True, help="No metadata for items without images.")
+@click.option("--skip-existing", is_flag=True, help="Leave out items whose names exist.")
+@click.option("--overwrite", is_flag=True, help="Replace items whose names exist.")
+@click.pass_obj
+def submit(
+    settings: Settings,
+    /,
+    collections: Sequence[str],
+    index: Sequence[tuple[int, int]],
+    rows: Sequence[int],
+    cols: Sequence[int],
+    boxes: Sequence[Box],
+    points: Sequence[tuple[float, float]],
+    rois: Sequence[str],
+    **options: Any,
+) -> int:
+    """Order images of collections, for tiles and periods.
+
+    Tiles can be given in all of these ways at once, each more than once. The order is recorded;
+    `cedar watch` makes its images.
+    """
+    if not (index or rows or cols or boxes or points or rois):
+        raise click.UsageError(
+            "say which tiles: --index, --row with --col, --bbox, --point or --roi"
+        )
+    if bool(rows) != bool(cols):
+        raise click.UsageError("--row and --col go together")
+    if options["skip_existing"] and options["overwrite"]:
+        raise click.UsageError("--skip-existing and --overwrite exclude each other")
+    tracker = open_tracker(settings)
+    grid = tracker.tile_grid
+    tiles = [
+        *index,
+        *((row, col) for row in rows for col in cols),
+        *(tile.index for tile in _place_tiles(grid, boxes, points, rois)),
+    ]
+    order = _search(settings, tracker, collections, tiles, options)
+    for line in _found(order):
+        note(settings, line)
+    if not order.items:
+        note(settings, "nothing to order: all of it exists already")
+        write(settings, _result(None, None, order, {}), ())
+        return DONE
+    if not options["yes"] and on_terminal() and not confirmed("Order this?"):
+        note(settings, "nothing was ordered")
+        return FAILED
+    return _place(settings, tracker, order, options["wait"])
+
+
+def _place_tiles(
+    grid: TileGrid,
+    boxes: Iterable[Box],
+    points: Iterable[tuple[float, float]],
+    rois: Iterable[str],
+) -> Iterator[Tile]:
+    """Tiles of places, which must each have one."""
+    from cedar.exceptions import InputError
+    from cedar.geometry import LONLAT, read_roi
+
+    for point in points:
+        yield grid.point_to_tile(*point, crs=LONLAT)
+    covered = [
+        (f"--bbox {' '.join(map(str, box))}", grid.bounds_to_tiles(box, LONLAT)) for box in boxes
+    ]
+    covered += [(f"--roi {roi}", grid.roi_to_tiles(*read_roi(roi))) for roi in rois]
+    for what, tiles in covered:
+        if not tiles:
+            raise InputError(f"{what} meets no tile of the grid")
+        yield from tiles
+
+
+def _search(
+    settings: Settings,
+    tracker: Tracker,
+    collections: Sequence[str],
+    tiles: Sequence[tuple[int, int]],
+    options: dict[str, Any],
+) -> Order:
+    searched = 0
+    with progress(settings, "searching") as report:
+
+        def found(_name: str, items: float) -> None:
+            nonlocal searched
+            searched += int(items)
+            report(None, number(searched, "item"))
+
+        return tracker.order(
+            collections,
+            tiles,
+            options["period_start"],
+            options["period_end"],
+            options["period_freq"],
+            not options["no_save_empty"],
+            options["error_if_empty"],
+            found,
+            options["period_closed"],
+            "skip"
+            if options["skip_existing"]
+            else "overwrite"
+            if options["overwrite"]
+            else "error",
+        )
+
+
+def _found(order: Order) -> Iterator[str]:
+    """What a search found, in lines."""
+    items = order.items
+    if items and on_terminal():
+        yield from table(
+            ("item", "images", "layers"),
+            ((item.name, item.n_images, len(item.groups)) for item in items[:_SHOWN]),
+        )
+        if len(items) > _SHOWN:
+            yield f"… and {len(items) - _SHOWN:,} more"
+    start, end = order.submission.coverage
+    said = [number(len(items), "item"), f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"]
+    if empty := sum(not item.groups for item in items):
+        said.append(f"{empty:,} without images")
+    if order.skipped:
+        said.append(f"{len(order.skipped):,} left out, which exist already")
+    yield ", ".join(said)
+    for warning in order.warnings:
+        yield f"Warning: {warning}"
+
+
+def _place(settings: Settings, tracker: Tracker, order: Order, wait: bool) -> int:
+    settings.interrupted = (
+        f"if `{settings.command('list')}` shows the order, `cedar watch` goes on with it"
+    )
+    with progress(settings, "recording") as report:
+        name, key = tracker.place(order, adding(report, len(order.items)))
+    if wait:
+        note(settings, f"recorded as {name}")
+        tracking = follow(settings, tracker, name)
+    else:
+        tracking = tracker.read(name)
+    write(settings, _result(name, key, order, tracking.states), [name])
+    if wait:
+        return outcome(settings, tracking)
+    if tracking.active:
+        note(settings, f"next: {settings.command('watch', name)}")
+    return DONE
+
+
+def _result(
+    name: str | None, key: str | None, order: Order, states: dict[str, int]
+) -> dict[str, Any]:
+    coverage = [moment.isoformat() for moment in order.submission.coverage]
+    return {"name": name, "id": key, "coverage": coverage, "states": states}

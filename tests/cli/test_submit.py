@@ -1,0 +1,192 @@
+"""`cedar submit`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from orders import COLLECTION
+
+from cedar import TileGrid
+from cedar.engines.earthengine import EarthEngine
+
+MAY = ("--period-start", "2020-05-01", "--period-end", "2020-06-01")
+FIRST = ("submit", COLLECTION, "--index", 0, 0, *MAY)
+ITEM = "EXAMPLE_LC08_DN_h000v000_2020-05-01_2020-06-01"
+
+
+def names(done):
+    """Names of the items of the order that was submitted."""
+    return [item["name"] for item in done.json["orders"]]
+
+
+def test_the_name_is_all_that_goes_to_standard_output(configure, cedar):
+    configure()
+    done = cedar(*FIRST)
+    name = done.out.strip()
+    assert done.code == 0
+    assert done.out == f"{name}\n"
+    assert cedar("list").out == done.out
+    assert f"next: cedar watch {name}\n" in done.err
+    assert "1 item, 2020-05-01 to 2020-06-01" in done.err
+
+
+def test_json_says_name_id_coverage_and_states(configure, cedar):
+    configure()
+    submitted = cedar(*FIRST, "--index", 3, 3, "--json").json
+    name = submitted["name"]
+    assert submitted == {
+        "name": name,
+        "id": f"CEDAR_TRACKING/{name}.json",
+        "coverage": ["2020-05-01T00:00:00+00:00", "2020-06-01T00:00:00+00:00"],
+        "states": {"READY": 1, "EMPTY": 1},
+    }
+
+
+def test_what_was_found_is_ordered_without_a_second_search(configure, cedar, monkeypatch):
+    configure()
+    search, searches = EarthEngine.search, []
+
+    def counted(*args):
+        searches.append(args)
+        return search(*args)
+
+    monkeypatch.setattr(EarthEngine, "search", counted)
+    assert cedar(*FIRST).code == 0
+    assert len(searches) == 1
+
+
+def test_coverage_past_the_end_is_warned_of(configure, cedar):
+    configure()
+    done = cedar(*FIRST, "--period-freq", "YS")
+    assert "Warning: the periods run to 2021-01-01, past the end" in done.err
+    left = cedar(*FIRST[:-1], "2021-01-01", "--period-freq", "YS", "--period_closed", "left")
+    assert "Warning" not in left.err
+
+
+def lonlat(grid, row, col):
+    """Longitude and latitude of a tile's centre."""
+    outline = grid[row, col].geojson("OGC:CRS84")["geometry"]["coordinates"][0]
+    west, east = (f(x for x, _ in outline) for f in (min, max))
+    south, north = (f(y for _, y in outline) for f in (min, max))
+    return (west + east) / 2, (south + north) / 2
+
+
+def test_tiles_of_every_kind_are_joined_and_each_is_there_once(configure, cedar, here):
+    grid = TileGrid.from_dict(configure()["tile_grid"])
+    x, y = lonlat(grid, 2, 2)
+    roi = {"type": "Point", "coordinates": lonlat(grid, 3, 3)}
+    (here / "roi.geojson").write_text(json.dumps(roi), "utf-8")
+    tiles = ("--row", 0, "--row", 1, "--col", 0, "--col", 1, "--index", 0, 1)
+    tiles += ("--bbox", x - 0.001, y - 0.001, x + 0.001, y + 0.001, "--roi", "roi.geojson")
+    tiles += ("--point", *lonlat(grid, 2, 3))
+    name = cedar("submit", COLLECTION, *tiles, *MAY).out.strip()
+    shown = sorted(name.split("_")[3] for name in names(cedar("show", name, "--json")))
+    assert shown == [
+        "h000v000", "h000v001", "h001v000", "h001v001", "h002v002", "h003v002", "h003v003",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tiles", "message"),
+    [
+        ((), "say which tiles: --index, --row with --col, --bbox, --point or --roi"),
+        (("--row", 0), "--row and --col go together"),
+        (("--bbox", 0, 0, 1, 1), "--bbox 0.0 0.0 1.0 1.0 meets no tile of the grid"),
+        (("--roi", "far.geojson"), "--roi far.geojson meets no tile of the grid"),
+        (("--point", 0, 0), "is outside tile grid 'Paraguay east'"),
+        (("--index", 0), "'--period-start' is not a valid integer"),
+    ],
+)
+def test_tiles_that_are_not_there_are_refused(configure, cedar, here, tiles, message):
+    configure()
+    far = '{"type": "Point", "coordinates": [0, 0]}'
+    (here / "far.geojson").write_text(far, "utf-8")
+    done = cedar("submit", COLLECTION, *tiles, *MAY)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+
+
+def test_an_item_that_exists_is_an_error_a_gap_or_replaced(order, cedar):
+    name = order("--wait")
+    done = cedar(*FIRST)
+    assert done.code == 2
+    assert f"{ITEM} exists in order {name}: use --skip-existing or --overwrite" in done.err
+    both = cedar(*FIRST, "--index", 1, 0, "--skip_existing", "--json")
+    assert sum(both.json["states"].values()) == 1
+    assert "1 left out" in both.err
+    assert cedar(*FIRST, "--overwrite").code == 0
+    done = cedar(*FIRST, "--overwrite", "--skip-existing")
+    assert (done.code, "exclude each other" in done.err) == (2, True)
+
+
+def test_where_all_exists_there_is_nothing_to_do_and_that_is_no_failure(order, cedar):
+    name = order("--wait")
+    done = cedar(*FIRST, "--skip-existing")
+    assert (done.code, done.out) == (0, "")
+    assert "nothing to order: all of it exists already" in done.err
+    assert cedar(*FIRST, "--skip-existing", "--json").json["name"] is None
+    assert cedar("list").out == f"{name}\n"
+
+
+def test_wait_makes_the_images(configure, cedar):
+    configure()
+    done = cedar(*FIRST, "--wait", "--json")
+    assert done.code == 0
+    assert done.json["states"] == {"COMPLETED": 1}
+    assert f"recorded as {done.json['name']}" in done.err
+    assert "next:" not in done.err
+
+
+def test_error_if_empty_writes_nothing(configure, cedar, here):
+    configure()
+    done = cedar(*FIRST, "--index", 3, 3, "--error-if-empty")
+    assert (done.code, done.out) == (1, "")
+    assert "Error: no image was found for EXAMPLE_LC08_DN_h003v003" in done.err
+    assert not (here / "store").exists()
+
+
+@pytest.mark.parametrize(("words", "there"), [((), True), (("--no-save-empty",), False)])
+def test_an_empty_item_gets_metadata_unless_it_is_not_wanted(configure, cedar, here, words, there):
+    configure()
+    done = cedar("submit", COLLECTION, "--index", 3, 3, *MAY, *words)
+    assert done.code == 0
+    assert "1 without images" in done.err
+    assert "next:" not in done.err
+    item = here / "store" / "CEDAR_PREARD" / f"{ITEM.replace('h000v000', 'h003v003')}.json"
+    assert item.exists() == there
+
+
+def test_on_a_terminal_it_shows_what_it_found_and_asks(configure, cedar, on_a_terminal, here):
+    configure()
+    every = [word for number in range(4) for word in ("--row", number, "--col", number)]
+    code, seen = on_a_terminal((*FIRST, *every, "--period-freq", "16D"), b"n\n")
+    assert code == 1
+    assert "item" in seen
+    assert "images  layers" in seen
+    assert "… and 12 more" in seen
+    assert "32 items, 2020-05-01 to 2020-06-02, " in seen
+    assert " without images" in seen
+    assert "nothing was ordered" in seen
+    assert not (here / "store").exists()
+    code, seen = on_a_terminal(FIRST, b"y\n")
+    assert code == 0, seen
+    assert cedar("list").out.strip() in seen
+
+
+def test_ctrl_c_at_the_question_orders_nothing(configure, on_a_terminal, here):
+    configure()
+    code, seen = on_a_terminal(FIRST, b"\x03")
+    assert code == 130, seen
+    assert "Interrupted: nothing was changed" in seen
+    assert "Traceback" not in seen
+    assert not (here / "store").exists()
+
+
+def test_yes_asks_nothing_and_wait_shows_a_bar(configure, on_a_terminal):
+    configure()
+    code, seen = on_a_terminal((*FIRST, "--yes", "--wait"), None)
+    assert code == 0, seen
+    assert "[y/N]" not in seen
+    assert "making" in seen
+    assert "━" in seen
