@@ -1,0 +1,107 @@
+"""Data goes one way: a module imports only what stands above it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+CEDAR = Path(__file__).resolve().parents[1] / "cedar"
+MAX_LINES = 400
+#: Modules and packages of cedar; each imports from those before it, whatever the import is for.
+ORDER = (
+    "_version",
+    "exceptions",
+    "defaults",
+    "states",
+    "retry",
+    "geometry",
+    "tiles",
+    "grids",
+    "periods",
+    "templates",
+    "items",
+    "metadata",
+    "sensors",
+    "grouping",
+    "rasters",
+    "stores",
+    "emulator",
+    "engines",
+    "config",
+    "ordering",
+    "documents",
+    "record",
+    "pump",
+    "settling",
+    "placing",
+    "transfer",
+    "tracker",
+    "cli",
+    "__main__",
+)
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name of every module → its file; of a package, its `__init__`."""
+    return {
+        ".".join(("cedar", *path.relative_to(CEDAR).with_suffix("").parts)): path
+        for path in sorted(CEDAR.rglob("*.py"))
+    }
+
+
+def imports(module: str, path: Path) -> Iterator[str]:
+    """Absolute names of all that a module imports: at its top, in functions, for typing only."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = module.split(".")[: -node.level] if node.level else []
+            base = ".".join([*package, *filter(None, [node.module])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def layer(name: str) -> str:
+    """The part of cedar that a dotted name is in."""
+    return name.partition(".")[2].partition(".")[0]
+
+
+def importers(*packages: str) -> set[str]:
+    """The parts of cedar that import one of some packages."""
+    return {
+        layer(module)
+        for module, path in modules().items()
+        for name in imports(module, path)
+        if name.split(".")[0] in packages
+    }
+
+
+def test_the_order_is_of_what_is_there():
+    assert {layer(module) for module in modules()} - {"__init__"} == set(ORDER)
+
+
+def test_a_module_imports_only_what_stands_above_it():
+    wrong = [
+        f"{module} imports {name}"
+        for module, path in modules().items()
+        if layer(module) in ORDER
+        for name in imports(module, path)
+        if name.split(".")[0] == "cedar"
+        and layer(name) not in ORDER[: ORDER.index(layer(module)) + 1]
+    ]
+    assert not wrong
+
+
+def test_only_engines_import_the_client_of_earth_engine():
+    assert importers("ee") == {"engines"}
+
+
+def test_only_the_command_line_imports_click_and_rich():
+    assert importers("click", "rich") == {"cli"}
+
+
+def test_a_module_is_short_enough_to_be_read_at_once():
+    lengths = {
+        module: len(path.read_text("utf-8").splitlines()) for module, path in modules().items()
+    }
+    assert {module: n for module, n in lengths.items() if n > MAX_LINES} == {}
