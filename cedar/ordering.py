@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
+from numbers import Integral
+from operator import index
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -16,7 +19,7 @@ from .exceptions import EmptyCollectionError, InputError
 from .geometry import LONLAT, to_crs, transform_point
 from .grouping import group_images, in_period
 from .items import Item
-from .periods import Period, coverage, periods
+from .periods import Period, coverage, parse_date, periods
 from .templates import NAME, PREFIX, TRACKING, TRACKING_PREFIX, Template
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from .sensors.base import Collection
 
 Existing = Literal["error", "skip", "overwrite"]
+Date = str | dt.date | None
 
 #: A pixel may be this much coarser than the collection's own and still be read by nearest.
 MAX_COARSENING: Final = 1.5
@@ -99,6 +103,42 @@ class Submission:
                 f"existing can be 'error', 'skip' or 'overwrite', not {self.existing!r}"
             )
 
+    @classmethod
+    def parse(
+        cls,
+        collections: Iterable[Collection],
+        tile_grid: TileGrid,
+        tile_indices: Sequence[int] | Sequence[Sequence[int]],
+        periods: tuple[Date, Date, str | None, Literal["both", "left"]],
+        filters: Mapping[str, Sequence[Mapping[str, Any]]],
+        existing: Existing,
+    ) -> Submission:
+        """Check what a caller asks for, now.
+
+        Parameters
+        ----------
+        periods
+            Start, end, frequency, and which ends are closed.
+
+        Raises
+        ------
+        InputError
+            It can't be used.
+        """
+        start, end, freq, closed = periods
+        return cls(
+            submitted=dt.datetime.now(dt.UTC).replace(microsecond=0),
+            collections=tuple(collections),
+            tile_grid=tile_grid,
+            tiles=select_tiles(tile_grid, tile_indices),
+            period_start=None if start is None else parse_date(start),
+            period_end=None if end is None else parse_date(end),
+            period_freq=freq,
+            period_closed=closed,
+            filters={collection: given for collection, given in filters.items() if given},
+            existing=existing,
+        )
+
     def periods(self, collection: Collection) -> list[Period]:
         """Periods of one collection.
 
@@ -128,7 +168,7 @@ class Submission:
         Raises
         ------
         InputError
-            Two items would have one name, or a name can't be used.
+            Two items would have one name, a name can't be used, or items would lie among orders.
         """
         wanted = [
             (collection.id, tile, period)
@@ -147,9 +187,17 @@ class Submission:
             for collection, tile, period in wanted
         ]
         names = templates.name.render_unique(values)
+        prefixes = [templates.prefix.render(**shown) for shown in values]
+        if templates.tracking_prefix in prefixes:
+            raise InputError(
+                f"prefix_template and tracking_prefix are both {templates.tracking_prefix!r}: "
+                "images and orders need folders of their own"
+            )
         return [
-            Item(name, templates.prefix.render(**shown), collection, tile, *period)
-            for name, shown, (collection, tile, period) in zip(names, values, wanted, strict=True)
+            Item(name, prefix, collection, tile, *period)
+            for name, prefix, (collection, tile, period) in zip(
+                names, prefixes, wanted, strict=True
+            )
         ]
 
 
@@ -222,9 +270,9 @@ def select_tiles(
     """
     try:
         given: list[Any] = list(indices)
-        if given and all(isinstance(number, int) for number in given):
+        if given and all(isinstance(number, Integral) for number in given):
             given = [given]
-        pairs = [(int(row), int(col)) for row, col in given]
+        pairs = [(index(row), index(col)) for row, col in given]
     except (TypeError, ValueError) as error:
         raise InputError(
             f"tile_indices are one (row, column) or several, not {indices!r}"
@@ -336,9 +384,11 @@ def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | flo
     """
     value = options.get("formatOptions", {}).get("noData", collection.nodata)
     dtype = np.dtype(collection.stack_dtype)
-    if dtype.kind in "iu" and not (
-        float(value).is_integer() and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
-    ):
+    if dtype.kind in "iu":
+        fits = float(value).is_integer() and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
+    else:
+        fits = math.isfinite(value) and abs(value) <= float(np.finfo(dtype).max)
+    if not fits:
         raise InputError(
             f"export_image_kwds: formatOptions noData {value} doesn't fit into {dtype}, "
             f"the type of {collection.id}"

@@ -19,8 +19,9 @@ from .items import Item
 from .ordering import Existing, Order, search_items
 from .periods import parse_date
 from .pump import ready, status
-from .record import Record, check_names, taken_error
+from .record import Record, busy_error, taken_error, taken_names
 from .sensors import resolve
+from .settling import has_document, images_of
 from .states import TaskState
 from .stores.base import document_key, encode_document
 
@@ -58,9 +59,12 @@ def free_items(
     Raises
     ------
     NameTakenError
-        A name exists, and `existing` is ``error``; or another order is at work on it.
+        A name exists, and `existing` is ``error``; or it would be overwritten while another order
+        is at work on it.
     """
-    taken = check_names(store, tracking_prefix, items)
+    taken, busy = taken_names(store, tracking_prefix, items)
+    if busy and existing != "skip":
+        raise busy_error(busy)
     if taken and existing == "error":
         raise taken_error(taken)
     if existing == "overwrite":
@@ -98,9 +102,10 @@ def _note_replaced(document: dict[str, Any], store: Store) -> None:
     """Note which files, at which versions, the order may replace: no others."""
     if document["submission"]["existing"] != "overwrite":
         return
+    images = images_of(document["orders"], store)
     for entry in document["orders"]:
-        images = store.images([entry["name"]], entry["prefix"])[entry["name"]]
-        entry["replaces"] = {image.key.rpartition("/")[2]: image.version for image in images}
+        there = images[entry["prefix"], entry["name"]]
+        entry["replaces"] = {image.key.rpartition("/")[2]: image.version for image in there}
 
 
 def _write_documents(
@@ -152,19 +157,15 @@ def finish(record: Record, engine: Engine, timeout: float | None = None) -> bool
 
 
 def _write_missing(record: Record, engine: Engine) -> None:
-    """Write the documents that the record names and the store hasn't."""
+    """Write the documents that the record names and the store hasn't, or has of another order."""
     metadata = record.metadata
-    submission = metadata["submission"]
-    there = {
-        f"{prefix}/{name}.json"
-        for prefix in {entry["prefix"] for entry in metadata.orders}
-        for name in record.store.list(prefix)
-    }
+    submission, named = metadata["submission"], set(metadata["metadata"])
     lost = [
         entry
         for entry in metadata.orders
         if entry["status"]["state"] in (TaskState.UNSUBMITTED, TaskState.EMPTY)
-        and document_key(entry["name"], entry["prefix"]) in set(metadata["metadata"]) - there
+        and document_key(entry["name"], entry["prefix"]) in named
+        and not has_document(metadata, entry, record.store)
     ]
     if not lost:
         return

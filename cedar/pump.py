@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import threading
 import time
@@ -13,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from . import defaults
-from .exceptions import Conflict, EngineError, InputError, NotFoundError
+from .exceptions import ConfigError, Conflict, DocumentError, EngineError, InputError, NotFoundError
 from .items import ObjectInfo, Output
 from .metadata import ImageMetadata
 from .rasters import read_tags
 from .retry import delays
 from .states import ACTIVE, TaskState
-from .stores.base import ABSENT, document_key
-from .stores.files import file_checksum
+from .stores.base import ABSENT, IfVersion, document_key
+from .stores.files import explained, file_checksum
 
 if TYPE_CHECKING:
     from .engines.base import Engine
@@ -82,6 +83,17 @@ def stopped(entry: dict[str, Any]) -> None:
             status(TaskState.CANCELLED)(entry)
 
 
+def again(message: str) -> Change:
+    """Return a change: the pull failed in a way that may pass. The item is given back."""
+
+    def change(entry: dict[str, Any]) -> None:
+        stopped(entry)
+        if entry["status"]["state"] == TaskState.READY:
+            status(TaskState.READY, error_message=message)(entry)
+
+    return change
+
+
 def discard(record: Record, name: str) -> None:
     """Remove what was pulled of an item that won't be pulled any further."""
     entry = record.entry(name)
@@ -116,6 +128,8 @@ class Pump:
         self._callback = callback
         self._stop = threading.Event()
         self._pulls: dict[Future[None], tuple[str, ExitStack]] = {}
+        #: Items that are RUNNING by this pump's word, even where a signal came before their pull.
+        self._taken: set[str] = set()
         #: Claims on items that have ended, held until the record says so.
         self._ended_claims = ExitStack()
         self._written = 0.0
@@ -136,19 +150,23 @@ class Pump:
         bool
             Whether no item is active.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         pool = ThreadPoolExecutor(defaults.PULL_WORKERS, thread_name_prefix="cedar-item")
         try:
-            while self._step(pool, interval):
-                if deadline is not None and time.monotonic() > deadline:
+            while self._step(pool, min(interval, max(0.0, deadline - time.monotonic()))):
+                if time.monotonic() > deadline:
                     return False
             return True
         finally:
             self._stop.set()
             wait(self._pulls)
             pool.shutdown()
-            self._collect()
-            self._write()
+            try:
+                self._collect()
+            finally:
+                for name in self._taken:
+                    self.record.change(name, stopped)
+                self._write()
 
     def _step(self, pool: ThreadPoolExecutor, interval: float) -> bool:
         """Start what can be started, wait a moment, note what ended. False: all is done."""
@@ -189,6 +207,7 @@ class Pump:
                 discard(self.record, name)
                 self._ended_claims.push(stack.pop_all())
             elif state in _PULLABLE:
+                self._taken.add(name)
                 self.record.change(name, running)
                 self._pulls[pool.submit(self._pull, entry)] = name, stack.pop_all()
 
@@ -199,6 +218,7 @@ class Pump:
             name, claim = self._pulls.pop(future)
             self._ended_claims.push(claim)
             failures += self._ended(name, future.exception())
+            self._taken.discard(name)
         for failure in failures:
             raise failure
 
@@ -221,12 +241,14 @@ class Pump:
             case _Stopped():
                 pass
             case EngineError(transient=True):
-                again, _ = self._tries.get(name, (delays(), 0.0))
-                delay = next(again)
-                self._tries[name] = again, time.monotonic() + delay
+                waits, _ = self._tries.get(name, (delays(), 0.0))
+                delay = next(waits)
+                self._tries[name] = waits, time.monotonic() + delay
                 _log.warning("%s: %s; trying again in %.0f s", name, error, delay)
-                change = status(TaskState.READY, error_message=str(error))
-            case EngineError() | InputError() | Conflict():
+                change = again(str(error))
+            case ConfigError():
+                own = False
+            case EngineError() | InputError() | DocumentError() | Conflict():
                 change = status(TaskState.FAILED, error_message=str(error))
             case _:
                 own = False
@@ -236,7 +258,11 @@ class Pump:
 
     def _pull(self, entry: dict[str, Any]) -> None:
         """Make one item's image and put it into the store. Runs in a thread."""
-        name, key = entry["name"], item_key(entry)
+        with explained(f"can't make {item_key(entry)}", item_key(entry)):
+            self._make(entry, item_key(entry))
+
+    def _make(self, entry: dict[str, Any], key: str) -> None:
+        name = entry["name"]
         found = self._finished(entry, key)
         if found is None:
             self._progress(name, 0.0)
@@ -259,13 +285,17 @@ class Pump:
 
     def _put(self, path: Path, key: str, replaces: Mapping[str, str]) -> ObjectInfo:
         checksum = file_checksum(path)
-        expected = replaces.get(path.name, ABSENT)
+        expected: IfVersion = replaces.get(path.name, ABSENT)
+        try:
+            self.store.stat(key)
+        except NotFoundError:
+            expected = ABSENT  # What was to be replaced was deleted since.
         try:
             put = self.store.put(path, key, if_version=expected)
         except Conflict as error:
             raise Conflict(
-                f"{key} is in the store already, and isn't this order's: move it away, or order "
-                "with --overwrite",
+                f"{key} is in the store, and isn't this order's nor what it was to replace: move "
+                "it away, or order with --overwrite",
                 key,
             ) from error
         return ObjectInfo(key, put.size, put.version, checksum)

@@ -55,6 +55,16 @@ class Record:
         return cls(store, prefix, document, version)
 
     @classmethod
+    def of(cls, store: Store, prefix: str, tracking: TrackingMetadata) -> Self | None:
+        """Read the record that a document is a copy of; None where the store hasn't it."""
+        try:
+            record = cls.open(store, prefix, tracking.name)
+        except NotFoundError:
+            return None
+        submitted = record.metadata["tracking"]["submitted"]
+        return record if submitted == tracking["tracking"]["submitted"] else None
+
+    @classmethod
     def create(cls, store: Store, prefix: str, document: dict[str, Any]) -> Self:
         """Write the record of a new order, under a name that no order has.
 
@@ -160,21 +170,21 @@ def _load(store: Store, key: str) -> tuple[dict[str, Any], str]:
     return document, version
 
 
-def check_names(store: Store, tracking_prefix: str, items: Iterable[Item]) -> dict[str, str | None]:
+def taken_names(
+    store: Store, tracking_prefix: str, items: Iterable[Item]
+) -> tuple[dict[str, str | None], dict[str, str]]:
     """Find items whose names exist, at the destination or in another order's record.
 
     Returns
     -------
-    dict
+    taken : dict
         Name → the order that has it, or None where only files of that name are there.
-
-    Raises
-    ------
-    NameTakenError
-        An order that has one of the names is still at work on it.
+    busy : dict
+        Those of them that an order is still at work on → that order.
     """
     wanted = {(item.prefix, item.name) for item in items}
     taken: dict[str, str | None] = {}
+    busy: dict[str, str] = {}
     for prefix in sorted({prefix for prefix, _ in wanted}):
         names = [name for where, name in wanted if where == prefix]
         images = store.images(names, prefix)
@@ -184,18 +194,24 @@ def check_names(store: Store, tracking_prefix: str, items: Iterable[Item]) -> di
         for entry in Record.open(store, tracking_prefix, order).metadata.orders:
             if (entry["prefix"], entry["name"]) not in wanted:
                 continue
-            if _state(entry) in ACTIVE:
-                raise NameTakenError(
-                    f"{entry['name']} is still being made by order {order}: wait for it, or "
-                    "cancel that order",
-                    [entry["name"]],
-                    order,
-                )
             taken[entry["name"]] = order
-    return taken
+            if _state(entry) in ACTIVE:
+                busy[entry["name"]] = order
+    return taken, busy
 
 
-def taken_error(taken: dict[str, str | None]) -> NameTakenError:
+def busy_error(busy: Mapping[str, str]) -> NameTakenError:
+    """Say which names an order is at work on."""
+    name, order = next(iter(busy.items()))
+    more = f" (and {len(busy) - 1} more)" if len(busy) > 1 else ""
+    return NameTakenError(
+        f"{name}{more} is still being made by order {order}: wait for it, or cancel that order",
+        list(busy),
+        order,
+    )
+
+
+def taken_error(taken: Mapping[str, str | None]) -> NameTakenError:
     """Say which names exist, and whose they are."""
     name, order = next(iter(taken.items()))
     where = "at the destination" if order is None else f"in order {order}"

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import logging
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from .exceptions import NotFoundError
 from .items import ObjectInfo, Output
 from .pump import discard, item_key, status, stopped
 from .states import ACTIVE, TaskState
+from .stores.base import document_key
 
 if TYPE_CHECKING:
+    from .metadata import TrackingMetadata
     from .record import Record
     from .stores.base import Store
+
+_log = logging.getLogger(__name__)
 
 
 def update(record: Record) -> None:
@@ -27,56 +34,96 @@ def update(record: Record) -> None:
             if claims.enter_context(record.store.claim(item_key(record.entry(name)))):
                 record.change(name, stopped)
         entries = record.metadata.orders
-        for prefix in sorted({entry["prefix"] for entry in entries}):
-            here = [entry for entry in entries if entry["prefix"] == prefix]
-            images = record.store.images([entry["name"] for entry in here], prefix)
-            for entry in here:
-                _settle(record, entry, images[entry["name"]])
+        images = images_of(entries, record.store)
+        for entry in entries:
+            _settle(record, entry, images[entry["prefix"], entry["name"]])
         record.flush()
 
 
+def settle_older(record: Record) -> None:
+    """Do what :func:`update` does of items of 2019, and leave all others."""
+    older = [entry for entry in record.metadata.orders if is_older(entry)]
+    images = images_of(older, record.store)
+    for entry in older:
+        _settle(record, entry, images[entry["prefix"], entry["name"]])
+    record.flush()
+
+
+def is_older(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry is one of 2019: it names no outputs, so the files of its name are they."""
+    return entry["collection"] is None and entry["status"]["state"] != TaskState.EMPTY
+
+
+def images_of(
+    entries: Iterable[Mapping[str, Any]], store: Store
+) -> dict[tuple[str, str], list[ObjectInfo]]:
+    """Find the images of entries' names, by (prefix, name): one listing a prefix."""
+    names: dict[str, list[str]] = {}
+    for entry in entries:
+        names.setdefault(entry["prefix"], []).append(entry["name"])
+    return {
+        (prefix, name): images
+        for prefix, here in names.items()
+        for name, images in store.images(here, prefix).items()
+    }
+
+
 def _settle(record: Record, entry: Mapping[str, Any], images: list[ObjectInfo]) -> None:
-    state = entry["status"]["state"]
-    if entry["request_id"] is None:
-        if state != TaskState.EMPTY and not entry["outputs"]:
-            _settle_older(record, entry, images)
-    elif state == TaskState.COMPLETED:
-        found = {output.name: output for output in map(Output.of, images)}
-        kept = [
-            output | {"version": found[output["name"]].version}
-            for output in entry["outputs"]
-            if output["name"] in found
-            and is_output(record.store, f"{entry['prefix']}/{output['name']}", output)
+    found = {output.name: (output, info) for info in images for output in [Output.of(info)]}
+    known = {output["name"]: output for output in entry["outputs"]}
+    if is_older(entry):
+        # The version that was seen first is kept, so that what replaced it is nobody's to delete.
+        outputs = [known.get(name, vars(output)) for name, (output, _) in found.items()]
+        _settle_state(record, entry, bool(outputs))
+    else:
+        outputs = [
+            output | {"version": found[name][1].version}
+            for name, output in known.items()
+            if name in found and is_output(record.store, found[name][1], output)
         ]
-        if kept != entry["outputs"]:
-            record.change(entry["name"], lambda changed: changed.update(outputs=kept))
-
-
-def _settle_older(record: Record, entry: Mapping[str, Any], images: list[ObjectInfo]) -> None:
-    """Settle an item whose task nobody can ask about any more."""
-    state = entry["status"]["state"]
-    if images and (state in ACTIVE or state == TaskState.COMPLETED):
-        outputs = [vars(Output.of(image)) for image in images]
-        record.change(entry["name"], status(TaskState.COMPLETED))
+    if outputs != entry["outputs"]:
         record.change(entry["name"], lambda changed: changed.update(outputs=outputs))
+
+
+def _settle_state(record: Record, entry: Mapping[str, Any], found: bool) -> None:
+    """Settle the state of an item whose task nobody can ask about any more."""
+    state = entry["status"]["state"]
+    if found and state in {*ACTIVE, TaskState.UNKNOWN}:
+        record.change(entry["name"], status(TaskState.COMPLETED, error_message=None))
     elif state in ACTIVE:
         message = "its task was started by an older cedar, and no file of its name is in the store"
         record.change(entry["name"], status(TaskState.UNKNOWN, error_message=message))
 
 
-def is_output(store: Store, key: str, output: Mapping[str, Any]) -> bool:
-    """Whether the object of a key is the output that the record names.
+def is_output(store: Store, info: ObjectInfo, output: Mapping[str, Any]) -> bool:
+    """Whether an object is the output that a record names.
 
     By its version; or, since copying a whole store changes those, by its size and checksum.
     """
-    info = store.stat(key)
     if info.version == output["version"]:
         return True
     return (
         info.size == output["size"]
         and output["checksum"] is not None
-        and store.checksum(key) == output["checksum"]
+        and store.checksum(info.key) == output["checksum"]
     )
+
+
+def has_document(tracking: TrackingMetadata, entry: Mapping[str, Any], store: Store) -> bool:
+    """Whether an item's metadata document is in the store, and says that it is this order's."""
+    key = document_key(entry["name"], entry["prefix"])
+    try:
+        document = json.loads(store.read(key))
+        order, ours = document["order"], tracking["tracking"]
+        if entry["collection"] is None and "tracking" not in order:
+            # Of 2019: it doesn't say more than this.
+            return bool(document["task"]["name"] == entry["name"])
+        return bool(order["tracking"] == ours["name"] and order["submitted"] == ours["submitted"])
+    except NotFoundError:
+        return False
+    except (KeyError, TypeError, ValueError):
+        _log.warning("%s is damaged, so nobody knows whose it is", key)
+        return False
 
 
 def cancel(record: Record) -> None:

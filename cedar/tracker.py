@@ -5,12 +5,12 @@ from __future__ import annotations
 import builtins
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from . import defaults
-from .exceptions import InputError, NotFoundError
+from .engines import earthengine
+from .exceptions import InputError
 from .grids import TileGrid
 from .metadata import TrackingMetadata
 from .ordering import (
@@ -20,14 +20,12 @@ from .ordering import (
     Templates,
     require_images,
     search_items,
-    select_tiles,
 )
-from .periods import parse_date
 from .placing import finish, free_items, place
 from .pump import Pump
 from .record import Record, check_identity
 from .sensors import resolve
-from .settling import cancel, update
+from .settling import cancel, settle_older, update
 from .transfer import Callback, clean, clean_tracked, download, download_tracked
 
 if TYPE_CHECKING:
@@ -72,7 +70,7 @@ class Tracker:
     Raises
     ------
     InputError
-        A template, filter, option or collection can't be used.
+        A template can't be used. The rest is checked when it is first needed.
     """
 
     def __init__(
@@ -123,8 +121,6 @@ class Tracker:
     def engine(self) -> Engine:
         """What makes the pixels."""
         if self._engine is None:
-            from .engines import earthengine
-
             self._engine = earthengine.default()
         return self._engine
 
@@ -148,30 +144,19 @@ class Tracker:
     ) -> Order:
         """Find what a submit would order, without writing anything; see :meth:`submit`."""
         ids = [collections] if isinstance(collections, str) else list(dict.fromkeys(collections))
-        submission = Submission(
-            submitted=dt.datetime.now(dt.UTC).replace(microsecond=0),
-            collections=tuple(resolve(each, self._settings(each)) for each in ids),
-            tile_grid=self.tile_grid,
-            tiles=select_tiles(self.tile_grid, tile_indices),
-            period_start=None if period_start is None else parse_date(period_start),
-            period_end=None if period_end is None else parse_date(period_end),
-            period_freq=period_freq,
-            period_closed=period_closed,
-            filters={
-                each: [self.engine.record_filter(given) for given in self._filters[each]]
-                for each in ids
-                if each in self._filters
-            },
-            existing=existing,
-        )
-        kind = self.store.destination(self.templates.tracking_prefix).kind
-        options = self.engine.check_options(self._export_image_kwds, kind)
-        wanted, skipped = free_items(
-            self.store,
-            self.templates.tracking_prefix,
-            submission.items(self.templates),
+        record_filter = self.engine.record_filter
+        submission = Submission.parse(
+            [resolve(each, self._collections, self._rule(each)) for each in ids],
+            self.tile_grid,
+            tile_indices,
+            (period_start, period_end, period_freq, period_closed),
+            {each: [record_filter(given) for given in self._filters.get(each, ())] for each in ids},
             existing,
         )
+        prefix, named = self.templates.tracking_prefix, submission.items(self.templates)
+        kind = self.store.destination(prefix).kind
+        options = self.engine.check_options(self._export_image_kwds, kind)
+        wanted, skipped = free_items(self.store, prefix, named, existing)
         items = search_items(
             self.engine,
             wanted,
@@ -268,8 +253,7 @@ class Tracker:
         pattern : str, optional
             A glob that they match.
         """
-        names = self.store.list(self.templates.tracking_prefix)
-        return [name for name in names if fnmatchcase(name, pattern or "*")]
+        return self.store.list(self.templates.tracking_prefix, pattern)
 
     def read(self, name: str) -> TrackingMetadata:
         """Read an order's record.
@@ -284,10 +268,7 @@ class Tracker:
         return self._record(name).metadata
 
     def update(self, name: str) -> TrackingMetadata:
-        """Hold an order's record against the store, write what was found, and return it.
-
-        It pulls nothing: see :meth:`watch`.
-        """
+        """Hold an order's record against the store, and return it. Nothing is pulled."""
         record = self._record(name, changing=True)
         update(record)
         return record.metadata
@@ -316,6 +297,7 @@ class Tracker:
             The record at the end.
         """
         record = self._record(name, changing=True)
+        settle_older(record)
         if finish(record, self.engine, timeout):
             notify = None if callback is None else lambda record: callback(record.metadata)
             Pump(record, self.engine, notify).run(interval, timeout)
@@ -363,7 +345,7 @@ class Tracker:
         """
         tracking = TrackingMetadata(tracking_info)
         check_identity(tracking, "store", self.store.identity())
-        record = self._record_of(tracking)
+        record = Record.of(self.store, self.templates.tracking_prefix, tracking)
         return download(tracking, record, self.store, Path(dest), overwrite, callback)
 
     def clean(
@@ -400,19 +382,15 @@ class Tracker:
         """
         tracking = TrackingMetadata(tracking_info)
         check_identity(tracking, "store", self.store.identity())
-        done = clean(tracking, self._record_of(tracking), self.store, callback, force)
+        record = Record.of(self.store, self.templates.tracking_prefix, tracking)
+        done = clean(tracking, record, self.store, callback, force)
         if tracking_name is not None:
             self.store.remove(tracking_name, self.templates.tracking_prefix)
         return done
 
-    def _settings(self, collection: str) -> Mapping[str, Mapping[str, Any]]:
-        """Return the settings of collections, with this tracker's rule for groups in one's."""
+    def _rule(self, collection: str) -> str | None:
         given = self._group_by
-        rule = given.get(collection) if isinstance(given, Mapping) else given
-        if rule is None:
-            return self._collections
-        settings = {**self._collections.get(collection, {}), "group_by": rule}
-        return {**self._collections, collection: settings}
+        return given.get(collection) if isinstance(given, Mapping) else given
 
     def _record(self, name: str, changing: bool = False) -> Record:
         record = Record.open(self.store, self.templates.tracking_prefix, name)
@@ -420,10 +398,3 @@ class Tracker:
             check_identity(record.metadata, "store", self.store.identity())
             check_identity(record.metadata, "engine", self.engine.identity())
         return record
-
-    def _record_of(self, tracking: TrackingMetadata) -> Record | None:
-        """Return the record in the store that a document is of; None where it isn't there."""
-        try:
-            return self._record(tracking.name)
-        except NotFoundError:
-            return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 import platform
 import shutil
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from .documents import timestamp
 from .exceptions import CedarError, IncompleteError, NotFoundError
+from .items import Output
 from .metadata import TrackingMetadata
-from .settling import cancel, is_output
+from .settling import cancel, has_document, images_of, is_older, is_output, settle_older
 from .states import ACTIVE, TaskState
 from .stores.base import document_key
 from .stores.files import arriving
@@ -30,6 +30,15 @@ Entry = Mapping[str, Any]
 Callback = Callable[[str, float], None]
 
 
+def current(tracking: TrackingMetadata, record: Record) -> TrackingMetadata:
+    """Return what the record in the store says now of the items that a copy of it has."""
+    settle_older(record)
+    names = {entry["name"] for entry in tracking.orders}
+    document = record.metadata.document
+    document["orders"] = [entry for entry in document["orders"] if entry["name"] in names]
+    return TrackingMetadata(document, record.name)
+
+
 def task_id(entry: Entry) -> str:
     """Return what results are keyed by: the task's id, or the item's name where it has none."""
     return str(entry["status"].get("id") or entry["name"])
@@ -40,7 +49,7 @@ def download_tracked(
     store: Store,
     dest: str | Path,
     overwrite: bool = False,
-) -> Iterator[tuple[str, int | None, Iterator[Path], Iterator[Path]]]:
+) -> Iterator[tuple[str, int, Iterator[Path], Iterator[Path]]]:
     """Download stored pre-ARD and metadata described by tracking info.
 
     Parameters
@@ -59,33 +68,46 @@ def download_tracked(
     ------
     id : str
         Task id, or the item's name where it has none.
-    n_images : int or None
-        Number of images, None where it isn't recorded.
+    n_images : int
+        Number of images.
     metadata : iterator of Path
         Downloads metadata as it is iterated.
     images : iterator of Path
         Downloads images as it is iterated, each verified against the record.
     """
-    for entry in TrackingMetadata(tracking_info).orders:
-        n_images = len(entry["outputs"]) or (None if entry["request_id"] is None else 0)
+    tracking = TrackingMetadata(tracking_info)
+    for entry in _with_outputs(tracking, store):
         yield (
             task_id(entry),
-            n_images,
-            _metadata(entry, store, Path(dest), overwrite),
+            len(entry["outputs"]),
+            _metadata(tracking, entry, store, Path(dest), overwrite),
             _images(entry, store, Path(dest), overwrite),
         )
 
 
-def _metadata(entry: Entry, store: Store, dest: Path, overwrite: bool) -> Iterator[Path]:
+def _with_outputs(tracking: TrackingMetadata, store: Store) -> list[Entry]:
+    """Return the entries, those of 2019 that name no outputs with the files of their names."""
+    older = [entry for entry in tracking.orders if is_older(entry) and not entry["outputs"]]
+    images = images_of(older, store)
+    return [
+        {**entry, "outputs": [vars(Output.of(image)) for image in images[prefix, name]]}
+        if (prefix := entry["prefix"], name := entry["name"]) in images
+        else entry
+        for entry in tracking.orders
+    ]
+
+
+def _metadata(
+    tracking: TrackingMetadata, entry: Entry, store: Store, dest: Path, overwrite: bool
+) -> Iterator[Path]:
     try:
         yield from store.retrieve_metadata(dest, entry["name"], entry["prefix"], overwrite)
     except NotFoundError:
-        _log.debug("%s has no metadata in the store", entry["name"])
+        if document_key(entry["name"], entry["prefix"]) in tracking["metadata"]:
+            raise
 
 
 def _images(entry: Entry, store: Store, dest: Path, overwrite: bool) -> Iterator[Path]:
-    if entry["request_id"] is None and not entry["outputs"]:
-        yield from store.retrieve_image(dest, entry["name"], entry["prefix"], overwrite)
     for output in entry["outputs"]:
         key = f"{entry['prefix']}/{output['name']}"
         yield store.retrieve(key, dest / output["name"], overwrite, output["checksum"])
@@ -106,13 +128,15 @@ def download(
     CedarError
         A file could not be had: after all others were.
     """
+    if record is not None:
+        tracking = current(tracking, record)
     done: dict[str, list[Path]] = {}
     failures: list[CedarError] = []
     tracked = download_tracked(tracking, store, dest, overwrite)
     for entry, (task, n_images, metadata, images) in zip(tracking.orders, tracked, strict=True):
         files = done.setdefault(task, [])
         try:
-            for path, step in _steps(metadata, images, 1 / (n_images or 1)):
+            for path, step in _steps(metadata, images, 1 / max(1, n_images)):
                 files.append(path)
                 if callback is not None:
                     callback(path.name, step)
@@ -215,12 +239,12 @@ def clean(
         An item has no verified copy, and not `force`.
     """
     if record is not None:
-        tracking = record.metadata
+        tracking = current(tracking, record)
     check_cleanable(tracking, force)
     if record is not None and tracking.active:
         # Or a watch would go on to make what nobody has a record of.
         cancel(record)
-        tracking = record.metadata
+        tracking = current(tracking, record)
         check_cleanable(tracking, force)
     done: dict[str, list[str]] = {}
     for task, n, names in clean_tracked(tracking, store):
@@ -256,7 +280,7 @@ def clean_tracked(
         Deletes a file as it is iterated, images first, and gives its name.
     """
     tracking = TrackingMetadata(tracking_info)
-    for entry in tracking.orders:
+    for entry in _with_outputs(tracking, store):
         yield task_id(entry), len(entry["outputs"]) + 1, _clean(tracking, entry, store)
 
 
@@ -267,29 +291,14 @@ def _clean(tracking: TrackingMetadata, entry: Entry, store: Store) -> Iterator[s
             info = store.stat(key)
         except NotFoundError:
             continue
-        if is_output(store, key, output):
+        if is_output(store, info, output):
             store.delete(key, if_version=info.version)
             yield output["name"]
         else:
             _log.warning("%s isn't what order %s made: left as it is", key, tracking.name)
-    key = document_key(entry["name"], entry["prefix"])
-    if _is_orders(tracking, entry, key, store):
+    if has_document(tracking, entry, store):
+        key = document_key(entry["name"], entry["prefix"])
         store.delete(key)
         yield key.rpartition("/")[2]
     if entry["request_id"] is not None:
         shutil.rmtree(store.scratch(entry["request_id"]), ignore_errors=True)
-
-
-def _is_orders(tracking: TrackingMetadata, entry: Entry, key: str, store: Store) -> bool:
-    """Whether an item's metadata document is there and says that it is this order's."""
-    try:
-        document = json.loads(store.read(key))
-    except NotFoundError:
-        return False
-    except ValueError:
-        _log.warning("%s is damaged, so nobody knows whose it is: left as it is", key)
-        return False
-    if entry["request_id"] is None and key not in tracking["metadata"]:
-        # As of 2019: named after the item, and says no more.
-        return bool(document.get("task", {}).get("name") == entry["name"])
-    return bool(document.get("order", {}).get("tracking") == tracking["tracking"]["name"])

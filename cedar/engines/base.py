@@ -27,6 +27,16 @@ class Engine(ABC):
         """Say what it is, for the record, without a request: name, url, project, emulated."""
 
     @abstractmethod
+    def check(self) -> None:
+        """Check what it needs as far as that goes without a request.
+
+        Raises
+        ------
+        ConfigError
+            Something is missing.
+        """
+
+    @abstractmethod
     def record_filter(self, given: Any) -> dict[str, Any]:
         """Check a filter, and put it as the record keeps it.
 

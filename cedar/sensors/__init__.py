@@ -33,7 +33,9 @@ def known() -> Mapping[str, Collection]:
 
 
 def resolve(
-    collection_id: str, definitions: Mapping[str, Mapping[str, Any]] | None = None
+    collection_id: str,
+    definitions: Mapping[str, Mapping[str, Any]] | None = None,
+    group_by: str | None = None,
 ) -> Collection:
     """Return a collection that cedar knows, or that is defined.
 
@@ -44,6 +46,8 @@ def resolve(
     definitions : mapping, optional
         Settings by collection id, as the `collections` of a config: each adds a collection, or
         overrides what it names of a known one.
+    group_by : str, optional
+        Its rule for groups, whatever the settings say.
 
     Raises
     ------
@@ -53,8 +57,11 @@ def resolve(
         Its settings can't be used.
     """
     definitions = definitions or {}
-    if collection_id in definitions:
-        return define(collection_id, definitions[collection_id], known().get(collection_id))
+    settings = dict(definitions.get(collection_id, {}))
+    if group_by is not None:
+        settings["group_by"] = group_by
+    if collection_id in definitions or (settings and collection_id in known()):
+        return define(collection_id, settings, known().get(collection_id))
     if collection_id in known():
         return known()[collection_id]
     ids = {each.casefold(): each for each in (*known(), *definitions)}

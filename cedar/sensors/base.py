@@ -101,6 +101,8 @@ class Collection:
         Of each QA band, by its native name: bit (or ``first-last``) → meaning.
     source : str or None
         Where all of this is documented.
+    title : str or None
+        What it is called.
     """
 
     id: str
@@ -121,6 +123,7 @@ class Collection:
     night_rule: tuple[str, float] | None = None
     qa_bits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     source: str | None = None
+    title: str | None = None
 
     def band(self, name: str) -> Band:
         """The band of a common name.

@@ -54,6 +54,7 @@ _SCHEMA: Final[dict[str, Any]] = {
             "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}},
         },
         "source": _TEXT_OR_NULL,
+        "title": _TEXT_OR_NULL,
     },
     "unevaluatedProperties": False,
 }

@@ -109,6 +109,7 @@ def _collection(
         qa_bits=qa_bits,
         source="https://developers.google.com/earth-engine/datasets/catalog/"
         f"LANDSAT_{sensor}_C02_T1_L2",
+        title=f"Landsat {int(sensor[2:])} surface reflectance and temperature, Collection 2 Tier 1",
     )
 
 

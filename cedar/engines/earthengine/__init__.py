@@ -135,6 +135,9 @@ class EarthEngine(Engine):
             "emulated": emulated,
         }
 
+    def check(self) -> None:
+        self.endpoint()
+
     def record_filter(self, given: Any) -> dict[str, Any]:
         from . import filters
 
@@ -178,11 +181,27 @@ class CallersSession(EarthEngine):
     def __init__(self) -> None:
         from . import session
 
-        super().__init__(session.project(), session.url())
-        self.emulated = session.emulated()
+        self._session = session.current()
+        super().__init__(session.project(), EMULATOR if session.emulated() else session.url())
 
     def connect(self) -> None:
-        """Do nothing: the session is the caller's."""
+        """Make sure that the session is still the caller's.
+
+        Raises
+        ------
+        ConfigError
+            Another has taken its place.
+        """
+        from . import session
+
+        if session.current() != self._session:
+            raise ConfigError(
+                "the Earth Engine session that this tracker began with was replaced by another: "
+                "initialize it again, and make a new Tracker"
+            )
+
+    def check(self) -> None:
+        self.connect()
 
 
 def default() -> EarthEngine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -26,14 +27,18 @@ def check(options: Mapping[str, Any], kind: str) -> dict[str, Any]:
         An option isn't known, isn't of its type, or has no meaning for that kind.
     """
     checked: dict[str, Any] = dict(options)
-    form = dict(checked.pop("formatOptions", None) or {})
+    given = checked.pop("formatOptions", None) or {}
+    if not isinstance(given, Mapping):
+        raise InputError(f"export_image_kwds: formatOptions is a mapping, not {given!r}")
+    form = dict(given)
     if "cloudOptimized" in checked:
         form.setdefault("cloudOptimized", checked.pop("cloudOptimized"))
     for name in checked:
         _check_name(name, kind)
     pixels = checked.get("maxPixels")
     if pixels is not None:
-        if isinstance(pixels, bool) or not isinstance(pixels, int | float) or pixels < 1:
+        number = isinstance(pixels, int | float) and not isinstance(pixels, bool)
+        if not number or not 1 <= pixels < math.inf:
             raise InputError(f"export_image_kwds: maxPixels is a number of pixels, not {pixels!r}")
         checked["maxPixels"] = int(pixels)
     for name, value in form.items():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from functools import lru_cache
+from io import BytesIO
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,7 @@ from cedar.metadata import ImageMetadata
 from cedar.rasters import TILE_SIDE, Block, write_geotiff
 
 from .build import stack
-from .session import translated
+from .session import answered, translated
 
 if TYPE_CHECKING:
     from cedar.engines.base import Progress
@@ -136,8 +137,10 @@ def _fetch_all(
 
 
 def _drop(futures: list[Future[None]]) -> None:
+    """Start no more of these, and wait for those under way: they still write into scratch."""
     for future in futures:
         future.cancel()
+    wait(futures)
 
 
 @lru_cache(maxsize=1)
@@ -152,7 +155,8 @@ def _fetch(block: Block, metadata: ImageMetadata, tile: Tile, scratch: Path) -> 
     first, last = block.first // len(bands), -(-block.last // len(bands))
     offset = first * len(bands)
     with translated():
-        pixels = ee.data.computePixels(
+        pixels = answered(
+            ee.data.computePixels,
             {
                 "expression": stack(metadata, groups[first:last]),
                 "fileFormat": "NUMPY_NDARRAY",
@@ -161,7 +165,7 @@ def _fetch(block: Block, metadata: ImageMetadata, tile: Tile, scratch: Path) -> 
                     for position in range(block.first - offset, block.last - offset)
                 ],
                 "grid": _grid(tile, block),
-            }
+            },
         )
     names = pixels.dtype.names or ()
     if pixels.shape != (block.height, block.width) or len(names) != block.last - block.first:
@@ -200,23 +204,20 @@ def _stem(block: Block) -> str:
 
 def _keep(pixels: npt.NDArray[Any], block: Block, scratch: Path) -> None:
     """Write a finished block to a file of its own, with its checksum in the name."""
-    checksum = zlib.crc32(np.ascontiguousarray(pixels).data)
+    data = BytesIO()
+    np.save(data, pixels)
     partial = scratch / f"{_stem(block)}.partial"
     with partial.open("wb") as file:
-        np.save(file, pixels)
+        file.write(data.getbuffer())
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(scratch / f"{_stem(block)}.{checksum:08x}.npy")
+    partial.replace(scratch / f"{_stem(block)}.{zlib.crc32(data.getbuffer()):08x}.npy")
 
 
 def _find(block: Block, scratch: Path) -> Path | None:
     """Return a block's file if it is there and sound."""
     for path in scratch.glob(f"{_stem(block)}.*.npy"):
-        try:
-            pixels = np.load(path)
-        except (OSError, ValueError):
-            continue
-        if path.suffixes[-2] == f".{zlib.crc32(np.ascontiguousarray(pixels).data):08x}":
+        if path.suffixes[-2] == f".{zlib.crc32(path.read_bytes()):08x}":
             return path
     return None
 

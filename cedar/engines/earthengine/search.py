@@ -12,7 +12,7 @@ import shapely
 from cedar.items import ImageInfo
 
 from .filters import build
-from .session import translated
+from .session import answered, translated
 
 if TYPE_CHECKING:
     from cedar.grids import Tile
@@ -41,7 +41,7 @@ def search(
         # Only the first may not be null: else rows that lack any property are dropped.
         reducer = ee.Reducer.toList(len(names), len(names) - 1)
         described = images.map(lambda image: _described(image, collection))
-        rows = described.reduceColumns(reducer, names).get("list").getInfo()
+        rows = answered(described.reduceColumns(reducer, names).get("list").getInfo)
     found = [_info(collection.id, dict(zip(names, row, strict=True))) for row in rows]
     return sorted(found, key=lambda image: (image.time_start, image.index))
 

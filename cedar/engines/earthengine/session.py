@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import ee
 import ee.deprecation
@@ -20,6 +21,8 @@ from cedar.exceptions import CedarError, ConfigError, EngineError
 
 if TYPE_CHECKING:
     from . import EarthEngine
+
+T = TypeVar("T")
 
 _lock = threading.Lock()
 #: The engine that made the session, and the session as it made it.
@@ -32,6 +35,15 @@ _TOO_LARGE = (
     "Computation timed out",
     "Total request size",
     "Request payload size exceeds",
+)
+#: What the client fails with where an answer arrived in part: it reads without a check.
+_UNREADABLE = (
+    AttributeError,
+    EOFError,
+    HTTPException,
+    TypeError,
+    ValueError,
+    googleapiclient.errors.InvalidJsonError,
 )
 _TRANSIENT_STATUS = frozenset({429, 500, 502, 503, 504})
 
@@ -56,13 +68,14 @@ def connect(engine: EarthEngine) -> None:
         assets: dict[str, Any] = ee.deprecation.deprecated_assets
         ee.deprecation.deprecated_assets = assets or {"not fetched": None}
         with translated():
-            ee.Initialize(
+            answered(
+                ee.Initialize,
                 credentials=None if engine.identity()["emulated"] else _credentials(),
                 project=engine.project or "cedar-emulator",
                 url=url,
                 http_transport=transport,
             )
-        _made = engine, _session()
+        _made = engine, current()
 
 
 def _credentials() -> Any:
@@ -75,14 +88,15 @@ def _credentials() -> Any:
         ) from error
 
 
-def _session() -> tuple[Any, ...]:
+def current() -> tuple[Any, ...]:
+    """What tells the session there is from any other: its url, project and transport."""
     state = _state.get_state()
     return state.cloud_api_base_url, state.cloud_api_user_project, state.http_transport
 
 
 def is_callers() -> bool:
     """Whether there is a session that cedar did not make."""
-    return bool(ee.data.is_initialized()) and (_made is None or _made[1] != _session())
+    return bool(ee.data.is_initialized()) and (_made is None or _made[1] != current())
 
 
 def project() -> str:
@@ -124,3 +138,13 @@ def translated() -> Iterator[None]:
     except OSError as error:
         # After its retries the client lets the network's own errors through.
         raise EngineError(f"Earth Engine can't be reached: {error}", transient=True) from error
+
+
+def answered(ask: Callable[..., T], *args: Any, **kwds: Any) -> T:
+    """Call what sends a request; an answer that arrived in part is an error that may pass."""
+    try:
+        return ask(*args, **kwds)
+    except _UNREADABLE as error:
+        raise EngineError(
+            f"Earth Engine: its answer can't be read: {error}", transient=True
+        ) from error

@@ -1,0 +1,112 @@
+"""Searching: what is found, in one request a collection and tile."""
+
+import datetime as dt
+import json
+
+import pytest
+from orders import COLLECTION, COLLECTIONS, LANDSAT, utm_grid
+from rasterio.crs import CRS
+
+from cedar import TileGrid
+from cedar.emulator import Emulator
+from cedar.engines.earthengine import EarthEngine
+from cedar.exceptions import EngineError
+from cedar.sensors import resolve
+
+START = dt.datetime(2020, 5, 1, tzinfo=dt.UTC)
+END = dt.datetime(2020, 6, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with Emulator(LANDSAT) as emulator:
+        yield EarthEngine(emulator=emulator)
+
+
+TILE = utm_grid()[0, 0]
+
+
+def search(engine, tile=TILE, start=START, end=END, collection=None):
+    return engine.search(collection or resolve(COLLECTION, COLLECTIONS), tile, start, end)
+
+
+def test_ancestor_11_what_is_found_says_all_that_a_record_needs_whatever_the_time_zone(engine):
+    images = search(engine)
+    assert [image.index for image in images] == ["LC08_224077_20200518", "LC08_224078_20200518"]
+    first = images[0]
+    assert first.id == f"{COLLECTION}/LC08_224077_20200518"
+    assert first.time == dt.datetime(2020, 5, 18, 13, 36, 2, tzinfo=dt.UTC)
+    assert first.time_start == 1589808962000
+    assert isinstance(first.version, int)
+    assert first.bands == {"B2", "B3", "B4"}
+    assert first.resolution == pytest.approx(30)
+    assert first.properties == {"CLOUD_COVER": 12.5, "WRS_PATH": 224, "WRS_ROW": 77}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "found"),
+    [
+        ("2020-05-18T13:36:02+00:00", "2020-05-18T13:36:26+00:00", ["LC08_224077_20200518"]),
+        ("2020-05-18T13:36:03+00:00", "2020-05-18T13:36:27+00:00", ["LC08_224078_20200518"]),
+        ("2020-05-18T15:36:02+02:00", "2020-05-18T15:36:26+02:00", ["LC08_224077_20200518"]),
+        ("2020-05-19T00:00:00+00:00", "2020-06-01T00:00:00+00:00", []),
+    ],
+)
+def test_the_range_is_half_open_to_the_second(engine, start, end, found):
+    given = dt.datetime.fromisoformat(start), dt.datetime.fromisoformat(end)
+    assert [image.index for image in search(engine, TILE, *given)] == found
+
+
+def test_a_neighbour_that_only_touches_the_tile_is_not_found(engine):
+    """The first scene begins at x = 730005, where a tile to its west ends."""
+    west = TileGrid(
+        ul=(730005.0 - 9000, -2778015.0), crs="EPSG:32621", res=(30, 30), size=(300, 250)
+    )
+    assert search(engine, west[0, 0]) == []
+    assert search(engine, west[0, 1]) != []
+
+
+@pytest.mark.parametrize(
+    ("crs", "ul", "res"),
+    [
+        ("EPSG:4326", (-54.72, -25.10), (0.00025, 0.00025)),
+        ("EPSG:3857", (-6091000.0, -2887000.0), (30, 30)),
+        (CRS.from_string("+proj=sinu +R=6371007.181"), (-5509000.0, -2791000.0), (30, 30)),
+    ],
+)
+def test_ancestor_05_a_tile_may_be_in_any_crs_degrees_too(engine, crs, ul, res):
+    tile = TileGrid(ul=ul, crs=crs, res=res, size=(300, 300))[0, 0]
+    assert len(search(engine, tile)) == 2
+
+
+def test_a_property_or_a_band_that_one_image_lacks_hides_no_image(tmp_path):
+    for path in LANDSAT.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    path = tmp_path / "LC08_224078_20200518.json"
+    item = json.loads(path.read_text("utf-8"))
+    del item["properties"]["CLOUD_COVER"]
+    item["assets"]["data"]["eo:bands"][2]["name"] = "B9"
+    path.write_text(json.dumps(item), encoding="utf-8")
+    with Emulator(tmp_path) as emulator:
+        images = search(EarthEngine(emulator=emulator))
+    assert [image.properties.get("CLOUD_COVER") for image in images] == [12.5, None]
+    assert [sorted(image.bands) for image in images] == [["B2", "B3", "B4"], ["B2", "B3", "B9"]]
+
+
+def test_one_search_is_one_request_and_a_long_range_makes_no_more():
+    with Emulator() as emulator:
+        engine = EarthEngine(emulator=emulator)
+        engine.connect()
+        asked = len(emulator.requests)
+        collection = resolve("LANDSAT/LC08/C02/T1_L2")
+        end = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
+        images = search(engine, start=START, end=end, collection=collection)
+        assert len(images) > 50
+        assert [request.method for request in emulator.requests[asked:]] == ["value:compute"]
+
+
+def test_a_collection_that_the_service_has_not_is_its_error(engine):
+    settings = {"NO/SUCH": COLLECTIONS[COLLECTION]}
+    with pytest.raises(EngineError, match="NO/SUCH") as caught:
+        search(engine, collection=resolve("NO/SUCH", settings))
+    assert not caught.value.transient
