@@ -339,13 +339,16 @@ def _unwrap(part: BaseGeometry, turn: float) -> BaseGeometry:
         return part
     if not isinstance(part, shapely.Polygon):
         return shapely.LineString(_unwrap_path(shapely.get_coordinates(part), turn))
-    shell, *holes = (
-        shapely.make_valid(shapely.Polygon(_unwrap_path(shapely.get_coordinates(ring), turn)))
+    rings = [
+        shapely.Polygon(_unwrap_path(shapely.get_coordinates(ring), turn))
         for ring in (part.exterior, *part.interiors)
-    )
+    ]
+    # What collapses is dropped: a ring's ends may differ by rounding, and leave a line.
+    shell, *holes = shapely.make_valid(rings, method="structure", keep_collapsed=False)
     # Each ring starts in a turn of its own, so a hole is taken out in all that the shell may reach.
     copies = [translate(hole, count * turn) for hole in holes for count in range(-2, 3)]
-    return shell - shapely.union_all(copies)
+    left_over: BaseGeometry = shell - shapely.union_all(copies)
+    return left_over
 
 
 def _unwrap_path(xy: NDArray[np.float64], turn: float) -> NDArray[np.float64]:

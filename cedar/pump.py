@@ -171,10 +171,10 @@ class Pump:
     def _step(self, pool: ThreadPoolExecutor, interval: float) -> bool:
         """Start what can be started, wait a moment, note what ended. False: all is done."""
         self.record.refresh()
-        active = self.record.names(ACTIVE)
-        if not active and not self._pulls:
+        unsettled = self.record.unsettled()
+        if not unsettled and not self._pulls:
             return False
-        for name in active:
+        for name in unsettled:
             if len(self._pulls) >= defaults.PULL_WORKERS:
                 break
             self._take(name, pool)
@@ -182,7 +182,8 @@ class Pump:
             wait(self._pulls, timeout=defaults.RECORD_INTERVAL, return_when=FIRST_COMPLETED)
         else:
             self._write()
-            self._stop.wait(interval)
+            if self.record.unsettled():
+                self._stop.wait(interval)
         self._collect()
         if time.monotonic() - self._written >= defaults.RECORD_INTERVAL:
             self._write()
@@ -232,14 +233,11 @@ class Pump:
 
     def _ended(self, name: str, error: BaseException | None) -> list[BaseException]:
         """Note how a pull ended. An error that isn't the item's own ends the whole run."""
-        change: Change = stopped
+        change: Change = stopped  # Which does nothing to what is completed.
         own = True
         match error:
-            case None:
+            case None | _Stopped():
                 self._tries.pop(name, None)
-                return []
-            case _Stopped():
-                pass
             case EngineError(transient=True):
                 waits, _ = self._tries.get(name, (delays(), 0.0))
                 delay = next(waits)
@@ -254,7 +252,7 @@ class Pump:
                 own = False
         self.record.change(name, change)
         discard(self.record, name)
-        return [] if own else [error]
+        return [] if own or error is None else [error]
 
     def _pull(self, entry: dict[str, Any]) -> None:
         """Make one item's image and put it into the store. Runs in a thread."""
@@ -274,7 +272,6 @@ class Pump:
             scratch = self.store.scratch(entry["request_id"])
             path = self.engine.pull(request, scratch, lambda part: self._progress(name, part))
             found = self._put(path, key, entry.get("replaces", {}))
-            shutil.rmtree(scratch, ignore_errors=True)
         output = Output.of(found)
 
         def completed(entry: dict[str, Any]) -> None:

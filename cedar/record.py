@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .exceptions import CedarError, Conflict, NameTakenError, NotFoundError
 from .metadata import TrackingMetadata
-from .states import ACTIVE
+from .states import ACTIVE, FINAL, TaskState
 from .stores.base import ABSENT, document_key, encode_document
 
 if TYPE_CHECKING:
@@ -107,6 +107,12 @@ class Record:
         """Return the names of the items in some states, in order."""
         with self._lock:
             return [name for name, entry in self._entries.items() if _state(entry) in states]
+
+    def unsettled(self) -> list[str]:
+        """Return the names of the items that are active, or in a state never heard of."""
+        with self._lock:
+            settled = {*FINAL, TaskState.UNKNOWN}
+            return [name for name, entry in self._entries.items() if _state(entry) not in settled]
 
     def refresh(self) -> None:
         """Read what others have written since."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -126,8 +126,8 @@ def has_document(tracking: TrackingMetadata, entry: Mapping[str, Any], store: St
         return False
 
 
-def cancel(record: Record) -> None:
-    """Cancel what hasn't ended. What is finished stays as it is, with its outputs."""
+def cancel(record: Record, names: Container[str] | None = None) -> None:
+    """Cancel what hasn't ended, of all items or some. What is finished stays, with its outputs."""
 
     def requested(entry: dict[str, Any]) -> None:
         match entry["status"]["state"]:
@@ -138,6 +138,8 @@ def cancel(record: Record) -> None:
 
     with ExitStack() as claims:
         for name in record.names(ACTIVE):
+            if names is not None and name not in names:
+                continue
             record.change(name, requested)
             entry = record.entry(name)
             if entry["status"]["state"] == TaskState.CANCEL_REQUESTED and claims.enter_context(

@@ -243,7 +243,7 @@ def clean(
     check_cleanable(tracking, force)
     if record is not None and tracking.active:
         # Or a watch would go on to make what nobody has a record of.
-        cancel(record)
+        cancel(record, {entry["name"] for entry in tracking.orders})
         tracking = current(tracking, record)
         check_cleanable(tracking, force)
     done: dict[str, list[str]] = {}

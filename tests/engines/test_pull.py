@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import ee
 import numpy as np
 import pytest
 from hypothesis import given
@@ -147,6 +148,29 @@ def test_what_stops_a_pull_leaves_its_finished_blocks_and_nothing_under_way(
     assert not [*tmp_path.glob("*.partial")]
     pulled(emulator, request_, tmp_path)
     assert blocks_asked(emulator) == 6
+
+
+def test_a_block_of_another_shape_than_was_asked_for_is_never_written(
+    tmp_path, emulator, request_, monkeypatch
+):
+    compute = ee.data.computePixels
+    monkeypatch.setattr(ee.data, "computePixels", lambda params: compute(params)[1:])
+    with pytest.raises(EngineError, match=r"came with shape \(249, ") as caught:
+        pulled(emulator, request_, tmp_path)
+    assert caught.value.transient
+    assert not [*tmp_path.glob("block-*")]
+
+
+def test_a_block_that_goes_missing_meanwhile_is_an_error_that_may_pass(
+    tmp_path, emulator, request_
+):
+    def progress(part):
+        if part == 1:
+            min(tmp_path.glob("block-*.npy")).unlink()
+
+    with pytest.raises(EngineError, match="a block went missing") as caught:
+        pulled(emulator, request_, tmp_path, progress)
+    assert caught.value.transient
 
 
 def test_one_block_that_fails_fails_the_pull_and_the_others_are_kept(tmp_path, request_):

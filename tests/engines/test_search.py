@@ -105,6 +105,24 @@ def test_one_search_is_one_request_and_a_long_range_makes_no_more():
         assert [request.method for request in emulator.requests[asked:]] == ["value:compute"]
 
 
+def test_a_tile_across_the_antimeridian_is_searched_on_both_sides_in_one_request():
+    """At the equator 180° is at x = 166,021 in UTM zone 1."""
+    grid = TileGrid(ul=(151_000, 15_000), crs="EPSG:32601", res=(30, 30), size=(1000, 1000))
+    collection = resolve("LANDSAT/LC08/C02/T1_L2")
+    with Emulator() as emulator:
+        engine = EarthEngine(emulator=emulator)
+        engine.connect()
+        asked = len(emulator.requests)
+        across = {image.id for image in search(engine, grid[0, 0], collection=collection)}
+        assert len(emulator.requests) == asked + 1
+        halves = TileGrid(ul=(151_000, 15_000), crs="EPSG:32601", res=(30, 30), size=(500, 1000))
+        sides = [
+            {image.id for image in search(engine, halves[0, col], collection=collection)}
+            for col in (0, 1)
+        ]
+    assert across == sides[0] | sides[1] != set()
+
+
 def test_a_collection_that_the_service_has_not_is_its_error(engine):
     settings = {"NO/SUCH": COLLECTIONS[COLLECTION]}
     with pytest.raises(EngineError, match="NO/SUCH") as caught:
