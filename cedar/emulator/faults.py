@@ -2,33 +2,82 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import numpy as np
 
 from ..exceptions import InputError
+from .clock import Clock
+from .limits import CONCURRENT
+from .transport import Reply
 from .values import ServiceError
 
-#: HTTP status → the service's status word and message. The words are google.rpc.Code's, mapped as
-#: googleapis/google/rpc/code.proto says.
-STATUSES: Final[Mapping[int, tuple[str, str]]] = {
-    400: ("INVALID_ARGUMENT", "Request contains an invalid argument."),
-    401: ("UNAUTHENTICATED", "Request had invalid authentication credentials."),
-    403: ("PERMISSION_DENIED", "The caller does not have permission"),
-    404: ("NOT_FOUND", "Requested entity was not found."),
-    409: ("ALREADY_EXISTS", "Requested entity already exists."),
-    429: ("RESOURCE_EXHAUSTED", "Too Many Requests: the request rate limit was exceeded."),
-    500: ("INTERNAL", "Internal error encountered."),
-    503: ("UNAVAILABLE", "The service is currently unavailable."),
-    504: ("DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
+#: What the value of ``status`` and ``fail-after`` may be → HTTP status, status word, message.
+#: A number is the HTTP status; a name is one of Earth Engine's own refusals. The words of numbers
+#: are google.rpc.Code's, mapped as googleapis/google/rpc/code.proto says.
+ERRORS: Final[Mapping[int | str, tuple[int, str, str]]] = {
+    400: (400, "INVALID_ARGUMENT", "Request contains an invalid argument."),
+    401: (401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
+    403: (403, "PERMISSION_DENIED", "The caller does not have permission"),
+    404: (404, "NOT_FOUND", "Requested entity was not found."),
+    409: (409, "ALREADY_EXISTS", "Requested entity already exists."),
+    429: (429, CONCURRENT.status, CONCURRENT.words),
+    500: (500, "INTERNAL", "Internal error encountered."),
+    503: (503, "UNAVAILABLE", "The service is currently unavailable."),
+    504: (504, "DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
+    "quota": (
+        429,
+        "RESOURCE_EXHAUSTED",
+        "Quota exceeded for quota metric 'Number of read requests' and limit 'Number of read "
+        "requests per minute per user' of service 'earthengine.googleapis.com' for consumer "
+        "'project_number:0'.",
+    ),
+    "memory": (400, "INVALID_ARGUMENT", "User memory limit exceeded."),
+    "timeout": (400, "INVALID_ARGUMENT", "Computation timed out."),
+    "too-large": (
+        400,
+        "INVALID_ARGUMENT",
+        "Output of image computation is too large (20 bands for 851968 pixels = 126.8 MiB > 80.0 "
+        "MiB).\nIf this is a reduction, try specifying a larger 'tileScale' parameter.",
+    ),
 }
 SERVICES: Final = ("earthengine",)
-ACTIONS: Final = ("status", "reset", "truncate")
-_KEYS: Final = ("service", "method", "nth", "probability", "action", "value")
+
+
+def _is_seconds(value: Any) -> bool:
+    return _is_number(value) and 0 <= value < math.inf
+
+
+def _is_part(value: Any) -> bool:
+    return value is None or (
+        _is_number(value) and value >= 0 and (value < 1 or isinstance(value, int))
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_error(value: Any) -> bool:
+    return isinstance(value, int | str) and value in ERRORS
+
+
+_ERROR: Final = (_is_error, f"one of {', '.join(map(str, ERRORS))}")
+#: Action → whether a value can be its, and what it takes in words.
+ACTIONS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
+    "status": _ERROR,
+    "reset": (lambda value: value is None, "no value"),
+    "delay": (_is_seconds, "seconds"),
+    "truncate": (_is_part, "bytes (a whole number), or a part of the body from 0.0 to below 1.0"),
+    "fail-after": _ERROR,
+}
 
 
 @dataclass(frozen=True)
@@ -42,23 +91,36 @@ class Fault:
     method : str
         Glob over the names of methods, as the request log has them.
     action : str
-        ``status``: the request isn't carried out, the answer is an error; ``reset``: it isn't
-        carried out, the connection is lost; ``truncate``: it is carried out, half of the answer
-        arrives.
+        ``status``
+            The request isn't carried out, the answer is the error that `value` names.
+        ``reset``
+            The request isn't carried out, the connection is reset.
+        ``delay``
+            The request is carried out `value` seconds late, by the emulator's clock. Until then it
+            counts as under way.
+        ``truncate``
+            The request is carried out, but only `value` of the answer's body arrives before the
+            connection is lost: bytes (a whole number) or a part (0.5 if left out).
+        ``fail-after``
+            The request is carried out, but the answer is the error that `value` names.
     nth : int or None
-        Only the nth request that matches, from 1.
+        The nth request that matches, from 1.
+    count : int
+        With `nth`: how many requests from it on.
     probability : float or None
-        Any request that matches, with this chance.
-    value : int or None
-        The HTTP status, for ``status``.
+        Instead of `nth`: any request that matches, with this chance.
+    value : int, float, str or None
+        See `action`. An error is an HTTP status (400, 401, 403, 404, 409, 429, 500, 503, 504), or
+        one of Earth Engine's own: ``quota``, ``memory``, ``timeout``, ``too-large``.
     """
 
     service: str
     method: str
     action: str
     nth: int | None = None
+    count: int = 1
     probability: float | None = None
-    value: int | None = None
+    value: Any = None
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> Fault:
@@ -69,41 +131,77 @@ class Fault:
         InputError
             An unknown key, service or action, or values that don't go together.
         """
-        if unknown := [key for key in given if key not in _KEYS]:
-            raise InputError(f"fault: unknown key {unknown[0]!r}; known are {', '.join(_KEYS)}")
+        if not isinstance(given, Mapping):
+            raise InputError(f"fault: {given!r} is no mapping")
+        known = [field.name for field in fields(cls)]
+        if unknown := [key for key in given if key not in known]:
+            raise InputError(f"fault: unknown key {unknown[0]!r}; known are {', '.join(known)}")
         if missing := [key for key in ("service", "method", "action") if key not in given]:
             raise InputError(f"fault: {missing[0]!r} is missing in {dict(given)}")
         fault = cls(**given)
-        fault._check()
+        fault._check(given)
         return fault
 
-    def _check(self) -> None:
+    def _check(self, given: Mapping[str, Any]) -> None:
         if self.service not in SERVICES:
-            raise InputError(f"fault: unknown service {self.service!r}; known: earthengine")
+            known = ", ".join(SERVICES)
+            raise InputError(f"fault: unknown service {self.service!r}; known: {known}")
         if not isinstance(self.method, str):
             raise InputError(f"fault: method is a glob such as 'value:*', not {self.method!r}")
-        if self.action not in ACTIONS:
+        if not isinstance(self.action, str) or self.action not in ACTIONS:
             known = ", ".join(ACTIONS)
             raise InputError(f"fault: unknown action {self.action!r}; known are {known}")
         if (self.nth is None) == (self.probability is None):
             raise InputError("fault: give either nth or probability")
-        if self.nth is not None and (not isinstance(self.nth, int) or self.nth < 1):
-            raise InputError(f"fault: nth counts from 1, not {self.nth!r}")
+        if self.nth is None and "count" in given:
+            raise InputError("fault: count goes with nth only")
+        for key, number in (("nth", self.nth), ("count", self.count)):
+            if number is not None and (not isinstance(number, int) or number < 1):
+                raise InputError(f"fault: {key} counts from 1, not {number!r}")
         if self.probability is not None and not (
-            isinstance(self.probability, int | float) and 0 <= self.probability <= 1
+            _is_number(self.probability) and 0 <= self.probability <= 1
         ):
             raise InputError(f"fault: probability is from 0 to 1, not {self.probability!r}")
-        if self.action == "status" and self.value not in STATUSES:
-            known = ", ".join(map(str, STATUSES))
-            raise InputError(f"fault: status {self.value!r} is none of {known}")
-        if self.action != "status" and self.value is not None:
-            raise InputError(f"fault: {self.action} takes no value")
+        valid, words = ACTIONS[self.action]
+        if not valid(self.value):
+            raise InputError(f"fault: {self.action} takes {words}, not {self.value!r}")
 
-    def error(self) -> ServiceError:
-        """The service's answer, for ``status``."""
-        code = self.value or 0
-        word, message = STATUSES[code]
-        return ServiceError(message, code, word)
+    def before(self, clock: Clock) -> None:
+        """Happen to a request that isn't carried out yet.
+
+        Raises
+        ------
+        ConnectionResetError
+            ``reset``.
+        ServiceError
+            ``status``.
+        """
+        match self.action:
+            case "reset":
+                raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+            case "status":
+                raise self._error()
+            case "delay":
+                clock.sleep(self.value)
+
+    def after(self, reply: Reply) -> Reply:
+        """Happen to the answer of a request that was carried out.
+
+        Raises
+        ------
+        ServiceError
+            ``fail-after``.
+        """
+        match self.action:
+            case "fail-after":
+                raise self._error()
+            case "truncate":
+                return replace(reply, cut=0.5 if self.value is None else self.value)
+        return reply
+
+    def _error(self) -> ServiceError:
+        code, status, message = ERRORS[self.value]
+        return ServiceError(message, code, status)
 
 
 class Faults:
@@ -114,18 +212,22 @@ class Faults:
     faults : sequence of mapping
         See :class:`Fault`. The first one that applies wins.
     seed : int
-        Of the dice for ``probability``; each fault has its own.
+        Of the dice for ``probability``. Each fault has its own for each method, so that what
+        happens to a method's requests doesn't depend on those of others between them.
 
     Raises
     ------
     InputError
-        A fault can't be used.
+        A fault can't be used, or the seed is below 0.
     """
 
     def __init__(self, faults: Sequence[Mapping[str, Any]] = (), seed: int = 0):
+        if not isinstance(seed, int) or seed < 0:
+            raise InputError(f"seed is a whole number from 0, not {seed!r}")
         self._faults = [Fault.parse(fault) for fault in faults]
         self._seen = [0] * len(self._faults)
-        self._dice = [np.random.default_rng((seed, i)) for i in range(len(self._faults))]
+        self._seed = seed
+        self._dice: dict[tuple[int, str], np.random.Generator] = {}
         self._lock = threading.Lock()
 
     def next(self, service: str, method: str) -> Fault | None:
@@ -136,12 +238,15 @@ class Faults:
                 for i, fault in enumerate(self._faults)
                 if fault.service == service
                 and fnmatchcase(method, fault.method)
-                and self._is_due(i, fault)
+                and self._is_due(i, fault, method)
             ]
         return due[0] if due else None
 
-    def _is_due(self, i: int, fault: Fault) -> bool:
-        self._seen[i] += 1
-        if fault.probability is not None:
-            return bool(self._dice[i].random() < fault.probability)
-        return self._seen[i] == fault.nth
+    def _is_due(self, i: int, fault: Fault, method: str) -> bool:
+        if fault.nth is not None:
+            self._seen[i] += 1
+            return fault.nth <= self._seen[i] < fault.nth + fault.count
+        if (i, method) not in self._dice:
+            seeds = self._seed, i, zlib.crc32(method.encode())
+            self._dice[i, method] = np.random.default_rng(seeds)
+        return bool(self._dice[i, method].random() < (fault.probability or 0))

@@ -12,14 +12,10 @@ from affine import Affine
 from rasterio.io import MemoryFile
 
 from .evaluate import evaluate, render
+from .limits import BANDS, PIXEL_BYTES, SIDE, are_in_force
 from .shapes import parse_crs
 from .transport import Reply
 from .values import Catalog, Grid, Image, Pixels, ServiceError
-
-# The service's limits, in its own words: google/Xee issues 85, 209, 210; geedim issue 10.
-MAX_BYTES: Final = 50_331_648
-MAX_BANDS: Final = 1_024
-MAX_SIDE: Final = 32_768
 
 # A workload tag only labels bills, so it changes nothing here.
 _FIELDS: Final = frozenset({"expression", "fileFormat", "grid", "bandIds", "workloadTag"})
@@ -29,8 +25,8 @@ _COEFFICIENTS: Final = ("scaleX", "shearX", "translateX", "shearY", "scaleY", "t
 def compute_pixels(body: Mapping[str, Any], catalog: Catalog) -> Reply:
     """Answer a computePixels request.
 
-    Masked pixels come as 0, as in the service's NPY. Images are read no coarser than 1.5 × their
-    own pixels: there are no pyramids.
+    Masked pixels come as 0, as in the service's NPY. While limits are in force images are
+    read no coarser than 1.5 × their own pixels: there are no pyramids.
 
     Parameters
     ----------
@@ -46,18 +42,20 @@ def compute_pixels(body: Mapping[str, Any], catalog: Catalog) -> Reply:
     """
     if unknown := sorted(body.keys() - _FIELDS):
         raise ServiceError(f"The emulator's computePixels has no field {unknown[0]!r}.")
-    encode = _FORMATS.get(body.get("fileFormat", ""))
+    encode = _FORMATS.get(str(body.get("fileFormat")))
     if encode is None:
         raise ServiceError(
             f"The emulator has no file format {body.get('fileFormat')!r}, only NPY and GEO_TIFF."
         )
+    band_ids = body.get("bandIds") or []
+    if not isinstance(band_ids, list) or not all(isinstance(band, str) for band in band_ids):
+        raise ServiceError("bandIds must be a list of bands' names.")
     grid = _grid(body.get("grid"))
     image = evaluate(body.get("expression"), catalog)
     if not isinstance(image, Image):
         raise ServiceError("The expression does not evaluate to an image.")
-    band_ids = body.get("bandIds")
     _check_size(image, grid, band_ids)
-    return encode(render(image, grid, band_ids, strict_scale=True), grid)
+    return encode(render(image, grid, band_ids, strict_scale=are_in_force()), grid)
 
 
 def _grid(given: Any) -> Grid:
@@ -65,7 +63,7 @@ def _grid(given: Any) -> Grid:
     if not isinstance(given, Mapping):
         raise ServiceError("The emulator's computePixels needs a grid.")
     names = [given[key] for key in ("crsCode", "crsWkt") if given.get(key)]
-    if len(names) != 1:
+    if len(names) != 1 or not isinstance(names[0], str):
         raise ServiceError("The grid needs either crsCode or crsWkt.")
     parse_crs(names[0])
     dimensions, affine = given.get("dimensions") or {}, given.get("affineTransform") or {}
@@ -77,32 +75,23 @@ def _grid(given: Any) -> Grid:
         raise ServiceError(
             "The grid needs dimensions {width, height} and an affineTransform of numbers."
         ) from None
-    if a * e == b * d or not all(map(math.isfinite, (a, b, c, d, e, f))):
+    far = (a * width + b * height + c, d * width + e * height + f)
+    if a * e == b * d or not all(map(math.isfinite, far)):
         raise ServiceError("The grid's affineTransform can't be inverted.")
     if width < 1 or height < 1:
         raise ServiceError(f"Pixel grid dimensions ({width}x{height}) must be positive.")
-    if max(width, height) > MAX_SIDE:
-        raise ServiceError(
-            f"Pixel grid dimensions ({width}x{height}) must be less than or equal to {MAX_SIDE}."
-        )
+    SIDE.check(max(width, height), width=width, height=height)
     return Grid(names[0], (a, b, c, d, e, f), width, height)
 
 
-def _check_size(image: Image, grid: Grid, band_ids: Sequence[str] | None) -> None:
+def _check_size(image: Image, grid: Grid, band_ids: Sequence[str]) -> None:
     bands = [band for band in image.bands if not band_ids or band.name in band_ids]
     if not image.bands:
         raise ServiceError("The image has no bands.")
-    if len(bands) > MAX_BANDS:
-        raise ServiceError(
-            f"Number of bands ({len(bands)}) must be less than or equal to {MAX_BANDS}."
-        )
+    BANDS.check(len(bands))
     # The mask counts: a byte a band and pixel.
     a_pixel = sum(np.dtype(band.dtype).itemsize + 1 for band in bands)
-    size = a_pixel * grid.width * grid.height
-    if size > MAX_BYTES:
-        raise ServiceError(
-            f"Total request size ({size} bytes) must be less than or equal to {MAX_BYTES} bytes."
-        )
+    PIXEL_BYTES.check(a_pixel * grid.width * grid.height)
 
 
 def _npy(bands: Sequence[tuple[str, Pixels]], grid: Grid) -> Reply:

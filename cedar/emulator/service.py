@@ -1,29 +1,30 @@
-"""The emulated Earth Engine service: its REST methods, its log of requests, and how to start it."""
+"""The emulator: its services, how they are reached, and its log of requests."""
 
 from __future__ import annotations
 
-import json
-import re
+import logging
+import threading
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
-from importlib.util import find_spec
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
+from urllib.parse import unquote, urlsplit
 
-from .assets import describe
+from ..exceptions import InputError
 from .catalog import ItemCatalog
-from .evaluate import encode, evaluate
-from .faults import Faults
-from .pixels import compute_pixels
+from .clock import CLOCKS, Clock
+from .earthengine import EarthEngine
+from .faults import Fault, Faults
+from .limits import PAYLOAD, limited
+from .questions import LIKELIEST, Answers, answering
+from .server import Server
 from .synthetic import SyntheticCatalog
-from .transport import Reply, Transport
-from .values import Catalog, ServiceError
+from .transport import Reply, Transport, refusal
+from .values import ServiceError
 
-#: The service's limit on a request's body.
-MAX_PAYLOAD: Final = 10_485_760
-_JSON: Final = "application/json; charset=UTF-8"
+logger = logging.getLogger(__name__)
 
 
 class Request(NamedTuple):
@@ -39,7 +40,7 @@ class Request(NamedTuple):
     path : str
         Path of the address, unquoted.
     status : int or None
-        HTTP status of the answer; None where the connection was lost.
+        HTTP status of the answer; None where the connection was reset.
     """
 
     service: str
@@ -48,15 +49,35 @@ class Request(NamedTuple):
     status: int | None
 
 
+class Service(Protocol):
+    """What the emulator needs of a service to serve it."""
+
+    def method(self, verb: str, path: str) -> str:
+        """The log's name of what is asked for."""
+
+    def slot(self, method: str, path: str) -> AbstractContextManager[None]:
+        """Count a request as under way in the block, or refuse it: ServiceError."""
+
+    def answer(self, method: str, path: str, body: bytes) -> Reply:
+        """Carry a request out, or refuse it: ServiceError."""
+
+
 class Emulator:
     """A local Earth Engine in this process, to be used as a context manager.
+
+    The official client reaches it without a network
 
     >>> with Emulator() as emulator:  # doctest: +SKIP
     ...     ee.Initialize(
     ...         None, project="any", url=emulator.url, http_transport=emulator.transport
     ...     )
 
-    It never touches a network. What it doesn't have it refuses with an error that says so.
+    or, from any process of this machine, by loopback:
+
+    >>> with Emulator() as emulator:  # doctest: +SKIP
+    ...     ee.Initialize(None, project="any", url=emulator.urls["earthengine"])
+
+    What it doesn't have it refuses with an error that says so.
 
     Parameters
     ----------
@@ -64,17 +85,30 @@ class Emulator:
         Directory of STAC Items: its images, and nothing else. Without one there are synthetic
         scenes of the Landsat collections, each with the property ``cedar:synthetic``.
     faults : sequence of mapping
-        What goes wrong: {service, method (glob), nth or probability, action, value}, see
-        :class:`cedar.emulator.faults.Fault`.
+        What goes wrong: {service, method (glob), nth (with count) or probability, action, value},
+        see :class:`cedar.emulator.faults.Fault`.
+    clock : {"real", "stepped"}
+        Whether time moves by itself, or by ``emulator.clock.advance(seconds)`` only: the time that
+        no synthetic image is later than, and that a delayed answer waits for.
     seed : int
-        Of the dice for ``probability``.
+        Of the dice for ``probability``, from 0.
+    strict : bool
+        Refuse what the service does for its size (``cedar/emulator/limits.py``), and to read
+        images' own pixels coarser than 1.5 × without a method. Without, such reads are nearest.
+    cache_bytes : int
+        How many bytes of computePixels' answers to keep for when the same is asked for again, as a
+        benchmark of clients does; a kept answer doesn't see that time has moved. None by default.
+    answers : Answers
+        How it answers what isn't known of the service, :class:`cedar.emulator.questions.Answers`.
 
     Attributes
     ----------
     url : str
-        Base address for the client: a name that never resolves (RFC 6761).
+        Base address for the client with ``transport``: a name that never resolves (RFC 6761).
     transport : Transport
         ``http_transport`` for the client; thread-safe.
+    clock : Clock
+        The emulator's time.
     requests : list of Request
         Every request answered so far, in the order of the answers.
 
@@ -83,7 +117,7 @@ class Emulator:
     ConfigError
         The catalog can't be used.
     InputError
-        A fault can't be used.
+        A fault, or another argument, can't be used.
     """
 
     url: Final = "http://emulator.invalid"
@@ -91,17 +125,30 @@ class Emulator:
     def __init__(
         self,
         catalog: str | Path | None = None,
+        *,
         faults: Sequence[Mapping[str, Any]] = (),
+        clock: str = "real",
         seed: int = 0,
+        strict: bool = True,
+        cache_bytes: int = 0,
+        answers: Answers = LIKELIEST,
     ):
+        if clock not in CLOCKS:
+            raise InputError(f"clock is one of {', '.join(CLOCKS)}, not {clock!r}")
         self._faults = Faults(faults, seed)
-        self._catalog = SyntheticCatalog() if catalog is None else ItemCatalog(catalog)
+        self.clock: Clock = CLOCKS[clock]()
+        images = ItemCatalog(catalog) if catalog is not None else SyntheticCatalog(self._seconds)
+        self._services: Mapping[str, Service] = {"earthengine": EarthEngine(images, cache_bytes)}
+        self._strict, self._answers = strict, answers
         self._open = False
+        self._servers: dict[str, Server] = {}
+        self._lock = threading.Lock()
         self.requests: list[Request] = []
-        self.transport = Transport(self._handle)
+        self.transport = Transport(partial(self._handle, "earthengine"))
 
     def __enter__(self) -> Self:
         self._open = True
+        self.clock.start()
         return self
 
     def __exit__(
@@ -111,92 +158,94 @@ class Emulator:
         traceback: TracebackType | None,
     ) -> None:
         self._open = False
+        self.clock.stop()
+        with self._lock:
+            while self._servers:
+                self._servers.popitem()[1].close()
 
-    def _handle(self, verb: str, path: str, body: bytes) -> Reply:
-        """Answer one request, unless a fault is due, and write it down."""
-        method = _method(verb, path)
-        fault = self._faults.next("earthengine", method)
-        action = fault.action if fault else None
-        if action == "reset":
-            self.requests.append(Request("earthengine", method, path, None))
-            raise ConnectionResetError("Connection reset by peer")
-        try:
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Base address of each service on this machine, by the service's name.
+
+        The servers start when it is first read inside the with block: who stays in the process has
+        no need of them.
+
+        Raises
+        ------
+        InputError
+            Outside of the with block.
+        """
+        return self.listen()
+
+    def listen(self, port: int = 0) -> Mapping[str, str]:
+        """Start the servers, if they aren't, and return :attr:`urls`.
+
+        Parameters
+        ----------
+        port : int
+            Of the first service, each other has the next one; 0: any that are free.
+
+        Raises
+        ------
+        InputError
+            Outside of the with block, or the port can't be had.
+        """
+        with self._lock:
             if not self._open:
-                raise ServiceError(
-                    "The emulator isn't running: use it inside its with block.",
-                    status="FAILED_PRECONDITION",
-                )
-            if fault and action == "status":
-                raise fault.error()
-            reply = _answer(method, path, _parse(body), self._catalog)
-        except ServiceError as error:
-            reply = _refuse(error)
-        if action == "truncate":
-            reply = Reply(reply.status, reply.media_type, reply.content[: len(reply.content) // 2])
-        self.requests.append(Request("earthengine", method, path, reply.status))
+                raise InputError("the emulator isn't running: use it inside its with block")
+            for i, service in enumerate(self._services):
+                if service not in self._servers:
+                    self._servers[service] = Server(
+                        partial(self._handle, service),
+                        port and port + i,
+                        PAYLOAD.most if self._strict else None,
+                    )
+            return {service: server.url for service, server in self._servers.items()}
+
+    def _seconds(self) -> float:
+        return self.clock.now().timestamp()
+
+    def _handle(self, name: str, verb: str, address: str, body: bytes) -> Reply:
+        """Answer one request, unless a fault is due, and write it down."""
+        service = self._services[name]
+        try:
+            path = unquote(urlsplit(address).path)
+        except ValueError as error:
+            return refusal(ServiceError(f"The address can't be read: {error}."))
+        method = service.method(verb, path)
+        fault = self._faults.next(name, method)
+        try:
+            reply = self._answer(service, method, path, body, fault)
+        except ConnectionResetError:
+            self._note(Request(name, method, path, None))
+            raise
+        self._note(Request(name, method, path, reply.status))
         return reply
 
+    def _note(self, request: Request) -> None:
+        self.requests.append(request)
+        logger.debug("%s %s: %s", request.method, request.path, request.status or "reset")
 
-# (HTTP verb, path, name in the log)
-_METHODS: Final = tuple(
-    (verb, re.compile(path), name)
-    for verb, path, name in (
-        ("GET", r"/\$discovery/rest", "discovery"),
-        ("GET", "/v1/projects/[^/]+/algorithms", "algorithms"),
-        ("GET", "/v1/projects/[^/]+/assets/.+", "assets"),
-        ("POST", "/v1/projects/[^/]+/value:compute", "value:compute"),
-        ("POST", "/v1/projects/[^/]+/image:computePixels", "image:computePixels"),
-    )
-)
-
-
-def _method(verb: str, path: str) -> str:
-    for asked, pattern, name in _METHODS:
-        if verb == asked and pattern.fullmatch(path):
-            return name
-    return "unknown"
-
-
-def _answer(method: str, path: str, body: Mapping[str, Any], catalog: Catalog) -> Reply:
-    match method:
-        case "discovery":
-            return Reply(200, _JSON, files(__package__).joinpath("discovery.json").read_bytes())
-        case "algorithms":
-            return Reply(200, _JSON, _algorithms())
-        case "assets":
-            return _json(describe(path.removeprefix("/v1/"), catalog))
-        case "value:compute":
-            return _json({"result": encode(evaluate(body.get("expression"), catalog))})
-        case "image:computePixels":
-            return compute_pixels(body, catalog)
-    raise ServiceError("Method not found.", 404, "NOT_FOUND")
-
-
-def _parse(body: bytes) -> Mapping[str, Any]:
-    if len(body) > MAX_PAYLOAD:
-        raise ServiceError(f"Request payload size exceeds the limit: {MAX_PAYLOAD} bytes.")
-    try:
-        parsed = json.loads(body or b"{}")
-    except ValueError as error:
-        raise ServiceError(f"Invalid JSON payload received. {error}") from None
-    if not isinstance(parsed, dict):
-        raise ServiceError("Invalid JSON payload received. The root must be an object.")
-    return parsed
-
-
-def _json(value: Any, status: int = 200) -> Reply:
-    return Reply(status, _JSON, json.dumps(value).encode())
-
-
-def _refuse(error: ServiceError) -> Reply:
-    problem = {"code": error.code, "message": error.message, "status": error.status}
-    return _json({"error": problem}, error.code)
-
-
-@cache
-def _algorithms() -> bytes:
-    """The signatures of the real service, which the official client carries for its own tests."""
-    spec = find_spec("ee")  # found, not imported: the emulator works on the wire's other end
-    if spec is None or spec.origin is None:
-        raise ServiceError("earthengine-api isn't installed.", 500, "INTERNAL")
-    return Path(spec.origin).with_name("tests").joinpath("algorithms.json").read_bytes()
+    def _answer(
+        self, service: Service, method: str, path: str, body: bytes, fault: Fault | None
+    ) -> Reply:
+        try:
+            limits, answers = limited(self._strict), answering(self._answers)
+            with limits, answers, service.slot(method, path):
+                if fault is not None:
+                    fault.before(self.clock)
+                if not self._open:
+                    raise ServiceError(
+                        "The emulator isn't running: use it inside its with block.",
+                        status="FAILED_PRECONDITION",
+                    )
+                reply = service.answer(method, path, body)
+                return reply if fault is None else fault.after(reply)
+        except ServiceError as error:
+            return refusal(error)
+        except ConnectionResetError:
+            raise
+        except Exception as error:
+            logger.exception("the emulator failed at %s", method)
+            problem = f"A fault in the emulator, {type(error).__name__}: {error}"
+            return refusal(ServiceError(problem, 500, "INTERNAL"))

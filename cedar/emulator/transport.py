@@ -1,22 +1,61 @@
-"""The official client's way to the emulator: no socket, no thread, no copy."""
+"""Answers, and the official client's way to them with no socket, no thread, no copy."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
-from urllib.parse import unquote, urlsplit
+from typing import Any, ClassVar, Final
 
 import httplib2
+
+from .values import ServiceError
+
+JSON: Final = "application/json; charset=UTF-8"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A service's answer: HTTP status, media type, body."""
+    """A service's answer.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status.
+    media_type : str
+    content : bytes
+        The body.
+    cut : int, float or None
+        How much of the body arrives before the connection is lost: bytes, or a fraction of it;
+        None: all, and it isn't lost.
+    """
 
     status: int
     media_type: str
     content: bytes
+    cut: int | float | None = None
+
+    def arriving(self, size: int) -> int:
+        """Of a body of so many bytes, how many arrive."""
+        if self.cut is None:
+            return size
+        return min(self.cut if isinstance(self.cut, int) else int(self.cut * size), size)
+
+
+def as_json(value: Any, status: int = 200) -> Reply:
+    """A value as the answer."""
+    return Reply(status, JSON, json.dumps(value).encode())
+
+
+def refusal(error: ServiceError) -> Reply:
+    """An error as the answer, in the form of Google's services."""
+    problem = {"code": error.code, "message": error.message, "status": error.status}
+    return as_json({"error": problem}, error.code)
+
+
+#: (HTTP method, address or the part of it after the host, body) → Reply. It may raise
+#: ConnectionResetError: the answer is that the connection is lost.
+Handler = Callable[[str, str, bytes], Reply]
 
 
 class Transport:
@@ -24,8 +63,8 @@ class Transport:
 
     Parameters
     ----------
-    handle : callable
-        (HTTP method, path, body) → Reply. It may raise what a connection does.
+    handle : Handler
+        What answers.
 
     Attributes
     ----------
@@ -35,7 +74,7 @@ class Transport:
 
     emulated: ClassVar[bool] = True
 
-    def __init__(self, handle: Callable[[str, str, bytes], Reply]):
+    def __init__(self, handle: Handler):
         self._handle = handle
 
     def request(
@@ -50,10 +89,19 @@ class Transport:
         """One request, answered before it returns. Safe to call from many threads.
 
         The signature is :meth:`httplib2.Http.request`'s; the last three mean nothing here.
+
+        Raises
+        ------
+        ConnectionError
+            A fault of the connection, as the client's own transport raises it.
         """
         del headers, redirections, connection_type
-        sent = body.encode() if isinstance(body, str) else body or b""
-        reply = self._handle(method, unquote(urlsplit(uri).path), sent)
+        reply = self._handle(method, uri, body.encode() if isinstance(body, str) else body or b"")
+        arrived, size = reply.arriving(len(reply.content)), len(reply.content)
+        if arrived < size:
+            raise ConnectionError(
+                f"Connection broken: {arrived} bytes read, {size - arrived} more expected"
+            )
         return (
             httplib2.Response({"status": reply.status, "content-type": reply.media_type}),
             reply.content,

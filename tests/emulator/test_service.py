@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime as dt
+import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -12,8 +14,9 @@ from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from cedar.emulator import Emulator
+from cedar.emulator.pixels import compute_pixels
 from cedar.emulator.service import Request
-from cedar.exceptions import ConfigError
+from cedar.exceptions import ConfigError, InputError
 
 COLLECTION = "EXAMPLE/LC08/DN"
 ID_77, ID_78 = (f"{COLLECTION}/LC08_2240{row}_20200518" for row in (77, 78))
@@ -134,7 +137,10 @@ def test_a_payload_past_the_limit_is_refused_in_the_service_s_words(client):
         client.String("x" * 10_485_760).length().getInfo()
 
 
-@pytest.mark.parametrize("body", ["{", "[]", b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    ["{", "[]", b"\xff", '{"a": NaN}', '{"a": 1e999}', '{"a": 1%s}' % ("0" * 309), "[" * 100_000],
+)
 def test_a_body_that_is_no_json_object_is_refused(emulator, body):
     status, answer = send(emulator, "POST", VALUE, body)
     assert status == 400
@@ -146,6 +152,11 @@ def test_a_body_that_is_no_json_object_is_refused(emulator, body):
 def test_a_request_without_an_expression_is_refused(emulator, path, body):
     body = json.dumps({**body, "fileFormat": "NPY", "grid": grid()} if path == PIXELS else body)
     status, answer = send(emulator, "POST", path, body)
+    assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
+def test_a_file_format_of_the_wrong_type_is_refused(emulator):
+    status, answer = send(emulator, "POST", PIXELS, json.dumps({"fileFormat": ["NPY"]}))
     assert (status, answer["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
@@ -307,6 +318,7 @@ AFFINE = {"scaleX": 30, "scaleY": -30}
         ({"fileFormat": "PNG"}, "no file format 'PNG', only NPY and GEO_TIFF"),
         ({"visualizationOptions": {}}, "no field 'visualizationOptions'"),
         ({"bandIds": ["B9"]}, "B9"),
+        ({"bandIds": "B2"}, "list of bands' names"),
         ({"grid": None}, "needs a grid"),
         ({"grid": grid(crsCode="")}, "either crsCode or crsWkt"),
         ({"grid": grid(crsWkt="EPSG:32621")}, "either crsCode or crsWkt"),
@@ -347,3 +359,140 @@ def test_what_is_no_image_has_no_pixels(client):
         compute(client, expression=client.Number(1))
     with pytest.raises(client.EEException, match="has no bands"):
         compute(client, expression=client.Image(ID_77).select([]))
+
+
+# ---- limits lifted
+
+
+@pytest.fixture
+def lenient(landsat, connect):
+    with Emulator(landsat, strict=False) as emulator:
+        yield connect(emulator)
+
+
+def test_without_strict_pixels_of_any_number_and_size_are_made(lenient):
+    constant = lenient.Image.constant
+    assert compute(lenient, expression=constant(1), grid=grid(32769, 1)).shape == (1, 32769)
+    content = compute(lenient, expression=constant([1] * 1025), grid=grid(1, 1), fileFormat="NPY")
+    many = np.load(io.BytesIO(content), max_header_size=2**16)
+    assert len(many.dtype.names) == 1025
+    # 9 bytes a pixel: more than 2²⁴ × 3.
+    assert compute(lenient, expression=constant(2**40), grid=grid(2400, 2400)).size == 2400**2
+
+
+def test_without_strict_more_than_5000_elements_are_looked_at(client, lenient):
+    del client  # its emulator is strict; the last to connect has the client
+    images = [lenient.Image(0)] * 5001
+    many = lenient.ImageCollection(images)
+    assert len(many.aggregate_array("system:index").getInfo()) == 5001
+    assert many.toBands().bandNames().length().getInfo() == 5001
+
+
+def test_strict_refuses_to_stack_more_than_5000_bands(client):
+    one = client.Image.constant([0] * 2501)
+    with pytest.raises(client.EEException, match="Too many bands: 5002, at most 5000"):
+        client.ImageCollection([one, one]).toBands().bandNames().getInfo()
+
+
+def test_without_strict_coarse_pixels_are_the_nearest(lenient, landsat):
+    nearest = compute(lenient, grid=coarse(60))["B2"]
+    assert np.array_equal(nearest, clip(landsat, 77)[0, 1:17:2, 1:17:2])
+
+
+# ---- time
+
+
+def test_no_synthetic_image_is_later_than_the_clock(connect):
+    with Emulator(clock="stepped") as emulator:
+        ee = connect(emulator)
+        now = emulator.clock.now()
+        scenes = ee.ImageCollection("LANDSAT/LC08/C02/T1_L2").filterBounds(
+            ee.Geometry.Point([-54.65, -25.15])
+        )
+        later = scenes.filterDate(now.isoformat(), (now + dt.timedelta(days=60)).isoformat())
+        seen = [0]
+        for _ in range(3):
+            times = later.aggregate_array("system:time_start").getInfo()
+            assert max(times, default=0) <= emulator.clock.now().timestamp() * 1000
+            seen.append(len(times))
+            emulator.clock.advance(dt.timedelta(days=16).total_seconds())
+        assert seen[:2] == [0, 0]
+        assert 0 < seen[2] < seen[3]
+        assert emulator.clock.now() == now + dt.timedelta(days=48)
+
+
+def test_a_stepped_clock_goes_forward_only_and_a_real_one_by_itself():
+    with pytest.raises(InputError, match="can't go back"):
+        Emulator(clock="stepped").clock.advance(-1)
+    emulator = Emulator()
+    before = dt.datetime.now(dt.UTC)
+    assert before <= emulator.clock.now() <= dt.datetime.now(dt.UTC)
+    with pytest.raises(InputError, match="clock='stepped'"):
+        emulator.clock.advance(1)
+
+
+def test_waiting_for_delayed_requests_that_never_come_ends():
+    with pytest.raises(TimeoutError, match="0 of 1 requests are delayed"):
+        Emulator(clock="stepped").clock.wait_for_sleepers(1, timeout=0.01)
+
+
+def test_an_unknown_clock_is_an_error():
+    with pytest.raises(InputError, match="clock is one of real, stepped, not 'sundial'"):
+        Emulator(clock="sundial")
+
+
+# ---- answers kept
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """What is computed: a list that grows by a body each time."""
+    bodies = []
+
+    def counted(body, catalog):
+        bodies.append(body)
+        return compute_pixels(body, catalog)
+
+    monkeypatch.setattr("cedar.emulator.earthengine.compute_pixels", counted)
+    return bodies
+
+
+def columns(ee, *numbers):
+    return [compute(ee, grid=grid(8, 8, column=number)) for number in numbers]
+
+
+def test_with_a_cache_the_same_pixels_are_computed_once(landsat, connect, made):
+    with Emulator(landsat, cache_bytes=100_000) as emulator:
+        first, other, again = columns(connect(emulator), 1, 2, 1)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert len(made) == 2
+    assert [r.method for r in emulator.requests].count("image:computePixels") == 3
+
+
+def test_without_one_they_are_computed_each_time(client, made):
+    columns(client, 1, 1)
+    assert len(made) == 2
+
+
+def test_a_cache_forgets_what_was_used_longest_ago(landsat, connect, made):
+    # An answer of 8 × 8 pixels of 3 bands is 384 bytes and a header of 128 to 192.
+    with Emulator(landsat, cache_bytes=1200) as emulator:
+        ee = connect(emulator)
+        columns(ee, 1, 2, 1, 3)
+        assert len(made) == 3
+        columns(ee, 1, 3)
+        assert len(made) == 3
+        columns(ee, 2)
+        assert len(made) == 4
+
+
+def test_a_cache_keeps_no_answer_larger_than_itself_and_no_refusal(landsat, connect, made):
+    with Emulator(landsat, cache_bytes=100) as emulator:
+        ee = connect(emulator)
+        columns(ee, 1, 1)
+        assert len(made) == 2
+        for _ in range(2):
+            with pytest.raises(ee.EEException, match="B9"):
+                compute(ee, bandIds=["B9"])
+        assert len(made) == 4
