@@ -14,30 +14,43 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .values import Grid
+from .questions import Tie
+from .sampling import containing, coordinates
+from .values import Grid, Projection
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 PIXEL: Final = 30
 DAY_MS: Final = 86_400_000
-#: Kinds of cover, as :attr:`View.cover` has them.
-LAND, WATER, SHADOW, CLOUD = range(4)
+#: What is on the ground, as :attr:`View.surface` has it.
+LAND, WATER, SNOW = range(3)
+#: What is above it, as :attr:`View.sky` has it.
+CLEAR, DILATED, SHADOW, CLOUD = range(4)
 
 # WGS 84: rectifying radius × UTM's scale, and Krüger's series from UTM to the sphere (Karney 2011).
 _RADIUS: Final = 6_367_449.1458 * 0.9996
 _KRUEGER: Final = (8.377318206e-4, 5.905870e-8)
 _EARTH: Final = 6_378_137.0
 
-#: Reflectance of bare soil, of dense vegetation, of water.
+# Metres from the ground to the clouds; the lowest sun, in degrees, whose shadows are as long as
+# it makes them; how far clouds are dilated, as a part of what they vary by.
+_CLOUD_BASE: Final = 1_200
+_LOWEST_SUN: Final = 15
+_DILATION: Final = 0.25
+# Wavelengths of clouds and of cirrus, metres.
+_CUMULUS: Final = (2_100, 3_400, 5_300, 8_700, 14_000)
+_CIRRUS: Final = (4_100, 11_000, 23_000)
+
+#: Reflectance of bare soil, of dense vegetation, of water, of snow.
 SPECTRA: Final = {
-    "coastal": (0.065, 0.025, 0.055),
-    "blue": (0.08, 0.03, 0.06),
-    "green": (0.12, 0.07, 0.055),
-    "red": (0.16, 0.035, 0.035),
-    "nir": (0.24, 0.45, 0.02),
-    "swir1": (0.31, 0.17, 0.01),
-    "swir2": (0.26, 0.08, 0.007),
+    "coastal": (0.065, 0.025, 0.055, 0.9),
+    "blue": (0.08, 0.03, 0.06, 0.88),
+    "green": (0.12, 0.07, 0.055, 0.86),
+    "red": (0.16, 0.035, 0.035, 0.84),
+    "nir": (0.24, 0.45, 0.02, 0.75),
+    "swir1": (0.31, 0.17, 0.01, 0.12),
+    "swir2": (0.26, 0.08, 0.007, 0.08),
 }
 
 
@@ -47,9 +60,11 @@ class Land(NamedTuple):
     Attributes
     ----------
     column, row : array of int
-        Pixel of the zone's 30 m lattice: easting // 30 and northing // 30.
+        Pixel of the zone's :func:`lattice`.
     x, y : array of float
         Mercator coordinates, metres, the same from whichever zone.
+    sine : array of float
+        Of the latitude.
     water : array of bool
         Rivers.
     phase : array of float
@@ -64,6 +79,7 @@ class Land(NamedTuple):
     row: npt.NDArray[np.int32]
     x: npt.NDArray[np.float64]
     y: npt.NDArray[np.float64]
+    sine: Floats
     water: Mask
     phase: Floats
     base: Floats
@@ -71,22 +87,74 @@ class Land(NamedTuple):
     tone: Floats
 
 
-class View(NamedTuple):
-    """What a satellite sees at one pass, each (height, width): cover and greenness."""
+class Weather(NamedTuple):
+    """What is between the ground and the satellite.
 
-    cover: npt.NDArray[np.uint8]
+    Attributes
+    ----------
+    pattern : int
+        Which pattern of clouds; they drift by nothing else.
+    clouds, cirrus : float
+        Part of the sky that they cover, from 0 to 1.
+    """
+
+    pattern: int
+    clouds: float
+    cirrus: float
+
+
+class Sun(NamedTuple):
+    """Where the sun stands, degrees: clockwise from north, and above the horizon."""
+
+    azimuth: float
+    elevation: float
+
+
+class View(NamedTuple):
+    """What a satellite sees at one pass, each (height, width).
+
+    Attributes
+    ----------
+    surface, sky : array of int
+        Kinds of ground and of what is above it.
+    cirrus : array of bool
+        Thin high cloud; it may be over any other.
+    depth : array of float
+        Thickness of a cloud.
+    green : array of float
+        Greenness.
+    warmth : array of float
+        Kelvin of the bare ground.
+    sun : Sun
+        One for the scene.
+    """
+
+    surface: npt.NDArray[np.uint8]
+    sky: npt.NDArray[np.uint8]
+    cirrus: Mask
+    depth: Floats
     green: Floats
+    warmth: Floats
+    sun: Sun
+
+
+def lattice(zone: int) -> Projection:
+    """The 30 m pixels of a UTM zone: columns from its false origin, rows from the equator south.
+
+    Zones are northern on both sides of the equator, as Landsat's.
+    """
+    return Projection(f"EPSG:{32600 + zone}", (PIXEL, 0, 0, 0, -PIXEL, 0))
 
 
 @lru_cache(maxsize=8)
-def land(grid: Grid, zone: int) -> Land:
+def land(grid: Grid, zone: int, tie: Tie) -> Land:
     """The land under a grid's pixel centres, by the 30 m pixels of a UTM zone that they lie in."""
-    easting, northing = grid.centers_in(f"EPSG:{32600 + zone}")
-    with np.errstate(invalid="ignore"):
-        usable = np.isfinite(easting) & np.isfinite(northing)
-    column = np.floor_divide(np.where(usable, easting, 0), PIXEL).astype(np.int32)
-    row = np.floor_divide(np.where(usable, northing, 0), PIXEL).astype(np.int32)
-    x, y = _mercator((column + 0.5) * PIXEL, (row + 0.5) * PIXEL, zone)
+    # Where a place has no coordinates they are infinite. No scene reaches the lattice's origin.
+    column, row = (
+        np.where(np.isfinite(each), each, 0).astype(np.int32)
+        for each in containing(*coordinates(grid, lattice(zone)), tie)
+    )
+    x, y = _mercator((column + 0.5) * PIXEL, (row + 0.5) * -PIXEL, zone)
     # Bent by some hundred metres, so that parcels and roads follow the land.
     u = x + 260 * np.sin(y / 2900) + 90 * np.sin(x / 1300 + 1)
     v = y + 230 * np.sin(x / 3300) + 90 * np.sin(y / 1100 + 2)
@@ -102,6 +170,7 @@ def land(grid: Grid, zone: int) -> Land:
         row,
         x,
         y,
+        np.tanh(y / _EARTH).astype(np.float32),
         river < 130,
         (0.45 + 0.25 * when + south).astype(np.float32),
         np.where(road, 0.1, np.where(woods, 0.7, 0.12 + 0.2 * kind)).astype(np.float32),
@@ -111,51 +180,66 @@ def land(grid: Grid, zone: int) -> Land:
 
 
 @lru_cache(maxsize=8)
-def view(grid: Grid, zone: int, time_ms: int, weather: int, cloudiness: float) -> View:
+def view(grid: Grid, zone: int, tie: Tie, time_ms: int, weather: Weather, sun: Sun) -> View:
     """The land at a moment, under clouds.
 
     Parameters
     ----------
-    grid, zone
+    grid, zone, tie
         As for :func:`land`.
     time_ms : int
         Milliseconds since 1970-01-01.
-    weather : int
-        Which pattern of clouds; they drift by nothing else.
-    cloudiness : float
-        Part of the sky that clouds cover, from 0 to 1.
+    weather : Weather
+        What is above it.
+    sun : Sun
+        What lights it. Where there is none, there are no shadows.
     """
-    here = land(grid, zone)
-    year = np.float32(time_ms / (365.2425 * DAY_MS) % 1)
-    season = np.maximum(0, np.cos(2 * np.pi * (year - here.phase))) ** 2
-    cover = np.where(here.water, WATER, LAND).astype(np.uint8)
-    clouds = _clouds(here.x, here.y, weather)
-    shadows = _clouds(here.x - 900, here.y + 1400, weather)
-    threshold = NormalDist().inv_cdf(min(max(cloudiness, 1e-6), 1 - 1e-6))
-    cover[shadows < threshold] = SHADOW
-    cover[clouds < threshold] = CLOUD
-    return View(cover, here.base + here.swing * season)
+    here = land(grid, zone, tie)
+    year = time_ms / (365.2425 * DAY_MS) % 1
+    season = np.maximum(0, np.cos(2 * np.pi * (np.float32(year) - here.phase))) ** 2
+    summer = np.float32(-14 * math.cos(2 * math.pi * (year - 0.04)))  # the north's
+    warmth = 304 - 32 * here.sine**2 + summer * here.sine
+    # Snow lies longer on some parcels than on others.
+    frozen = warmth < 270 + 20 * (here.tone - 0.75)
+    surface = np.where(here.water, WATER, np.where(frozen, SNOW, LAND)).astype(np.uint8)
+    clouds = _waves(here.x, here.y, weather.pattern, _CUMULUS)
+    threshold = _quantile(weather.clouds)
+    sky = np.full(surface.shape, CLEAR, np.uint8)
+    if sun.elevation > 0:
+        away = _CLOUD_BASE / math.tan(math.radians(max(sun.elevation, _LOWEST_SUN)))
+        azimuth = math.radians(sun.azimuth)
+        east, north = away * math.sin(azimuth), away * math.cos(azimuth)
+        casting = _waves(here.x + east, here.y + north, weather.pattern, _CUMULUS)
+        sky[casting < threshold] = SHADOW
+    sky[clouds < threshold + _DILATION] = DILATED
+    sky[clouds < threshold] = CLOUD
+    cirrus = _waves(here.x, here.y, weather.pattern + 1, _CIRRUS) < _quantile(weather.cirrus)
+    depth = np.maximum(0, threshold - clouds).astype(np.float32)
+    return View(surface, sky, cirrus, depth, here.base + here.swing * season, warmth, sun)
 
 
 def reflectance(name: str, here: Land, seen: View) -> Floats:
-    """Surface reflectance of a band of :data:`SPECTRA`."""
-    soil, plants, water = SPECTRA[name]
+    """Surface reflectance of a band of :data:`SPECTRA`; next to none at night."""
+    grain = _noise(here.column, here.row, 4)
+    if seen.sun.elevation <= 0:
+        return np.asarray(0.004 * grain - 0.002, np.float32)
+    soil, plants, water, snow = SPECTRA[name]
     value = soil * here.tone * (1 - seen.green) + plants * seen.green
-    value = np.where(seen.cover == WATER, np.float32(water), value)
-    value = np.where(seen.cover == SHADOW, value * 0.45, value)
-    value = np.where(seen.cover == CLOUD, np.float32(0.62), value)
-    grain = _noise(here.column, here.row, 4).astype(np.float32)
+    value = np.where(seen.surface == WATER, np.float32(water), value)
+    value = np.where(seen.surface == SNOW, np.float32(snow), value)
+    value = np.where(seen.sky == SHADOW, value * 0.45, value)
+    value = np.where(seen.sky == DILATED, value + 0.08, value)
+    value = np.where(seen.sky == CLOUD, 0.45 + 0.3 * seen.depth, value)
+    value = np.where(seen.cirrus, value + 0.04, value)
     return np.asarray(value * (0.97 + 0.06 * grain), np.float32)
 
 
-def temperature(here: Land, seen: View, time_ms: int) -> Floats:
+def temperature(seen: View) -> Floats:
     """Surface temperature in kelvin."""
-    year = time_ms / (365.2425 * DAY_MS) % 1
-    latitude = np.arctan(np.sinh(here.y / _EARTH))
-    season = -math.cos(2 * math.pi * (year - 0.04)) * np.sin(latitude) * 14
-    value = 304 - 32 * np.sin(latitude) ** 2 + season - 7 * seen.green
-    value = np.where(seen.cover == WATER, value - 4, value)
-    return np.asarray(np.where(seen.cover == CLOUD, 262, value), np.float32)
+    value = seen.warmth - 7 * seen.green
+    value = np.where(seen.surface == WATER, seen.warmth - 4, value)
+    value = np.where(seen.sky == CLOUD, np.maximum(262 - 8 * seen.depth, 205), value)
+    return np.asarray(np.where(seen.cirrus, value - 5, value), np.float32)
 
 
 def _mercator(
@@ -180,16 +264,24 @@ def _noise(i: npt.NDArray[np.integer], j: npt.NDArray[np.integer], salt: int) ->
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
 
 
-def _clouds(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], weather: int
+def _waves(
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    pattern: int,
+    wavelengths: tuple[int, ...],
 ) -> npt.NDArray[np.float64]:
     """About normally distributed over a scene, so a quantile of it covers that part of the sky."""
-    dice = np.random.default_rng(weather)
+    dice = np.random.default_rng(pattern)
     total = np.zeros(x.shape)
     angle = dice.uniform(0, 2 * np.pi)
-    for wavelength in (2_100, 3_400, 5_300, 8_700, 14_000):
+    for wavelength in wavelengths:
         angle += 2.4  # the golden angle: no two waves run alike
         phase = dice.uniform(0, 2 * np.pi)
         k = 2 * np.pi / wavelength
         total += np.sin(k * (np.cos(angle) * x + np.sin(angle) * y) + phase)
-    return total * math.sqrt(2 / 5)
+    return total * math.sqrt(2 / len(wavelengths))
+
+
+def _quantile(part: float) -> float:
+    """What that part of a normal distribution is below."""
+    return NormalDist().inv_cdf(min(max(part, 1e-6), 1 - 1e-6))

@@ -1,112 +1,117 @@
 """Synthetic scenes of the Landsat collections: everywhere, every 16 days, made when looked at.
 
-Orbits are arithmetic on WRS-2 (https://landsat.gsfc.nasa.gov/about/the-worldwide-reference-system),
-so path, row and time of day are about the real ones; pixels come from :mod:`.landscape`. Every
-image has the property ``cedar:synthetic``. Not modelled: night passes, tier 2, and the real
-acquisitions' gaps: each scene of each pass exists.
+They are what real ones are where that bites. Their data are turned in the raster, and are not quite
+where the footprint says. Scenes of a path overlap, and so do paths. Night passes (WRS_ROW ≥ 122)
+come every 128 days; far north two passes meet in a day. Landsat 7 has gaps after 2003-05-31, in
+each band elsewhere. Some scenes have no temperature (PROCESSING_LEVEL L2SR), some lack a band.
+
+Every image has the property ``cedar:synthetic``. Dates of service and bands are those of
+:mod:`cedar.sensors.landsat`, passes of :mod:`.orbits`, pixels of :mod:`.scenes`. Not modelled: tier
+2, and the real acquisitions' gaps: each day scene of each pass exists, in the polar night too.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import math
 import re
+import time
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache, partial
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import shapely
-from rasterio.warp import transform as warp
-from shapely.affinity import translate
-from shapely.geometry.base import BaseGeometry
 
-from . import landscape
+from .. import sensors
+from ..sensors.landsat import COLLECTIONS
 from .catalog import time_order
-from .landscape import CLOUD, DAY_MS, PIXEL, SHADOW, WATER
-from .values import Band, Geometry, Grid, Image, Pixels, Projection, Query, ServiceError
+from .landscape import DAY_MS, Sun, Weather
+from .orbits import CYCLE_MS, PATHS, ROWS, Frame, frame, near, orbit, orbits
+from .scenes import Scene, read
+from .values import Band, Image, Query, ServiceError
 
 #: Most images that one search may list.
 MAX_IMAGES: Final = 20_000
 #: Of every image; another one when the same scene would get other pixels.
-VERSION: Final = 1
+VERSION: Final = 2
 
-# WRS-2: 233 orbits in 16 days, each 16 paths west of the one before; 248 rows an orbit, row 60 on
-# the equator going south; path 1 crosses it at 64.6° W; inclination 98.2°.
-_PATHS: Final = 233
-_ROWS: Final = 248
-_CYCLE_MS: Final = 16 * DAY_MS
-_ORBIT_MS: Final = _CYCLE_MS / _PATHS
-_INCLINATION: Final = math.radians(98.2)
-_LAST_DAY_ROW: Final = 121
-# The pass that time is counted from: Landsat 8 over path 224, row 77.
-_PATH_0, _ROW_0 = 224, 77
-_TIME_0: Final = int(dt.datetime(2020, 5, 18, 13, 36, 2, tzinfo=dt.UTC).timestamp() * 1000)
-
-#: Columns and rows of every raster. Its data are a parallelogram as high, and as wide at each row
-#: as neighbouring paths need to overlap at the equator.
-SIZE: Final = (7600, 6000)
-_SLANT: Final = 1400
-
-
-@dataclass(frozen=True)
-class _Mission:
-    """A satellite's collection: its bands (name, what it measures), phase and dates of service."""
-
-    id: str
-    spacecraft: str
-    bands: tuple[tuple[str, str], ...]
-    phase_days: int
-    start: dt.date
-    end: dt.date | None = None
-
-    @property
-    def has_cirrus(self) -> bool:
-        """Whether QA_PIXEL tells of cirrus: OLI's does."""
-        return self.bands[0][1] == "coastal"
-
-    def span(self, query: Query) -> tuple[int, int]:
-        """Milliseconds, half-open, in which the query and the mission leave images.
-
-        A satellite in service has taken no image after now.
-        """
-        now = dt.datetime.now(dt.UTC)
-        last = _ms(self.end + dt.timedelta(days=1)) if self.end else int(now.timestamp() * 1000)
-        first = _ms(self.start)
-        start = first if query.start is None else max(first, query.start)
-        return start, last if query.end is None else min(last, query.end)
+#: Days by which a satellite follows Landsat 8.
+_PHASES: Final = {"LT04": 8, "LT05": 0, "LE07": 8, "LC08": 0, "LC09": 8}
+#: Cycles of 16 days from one night pass of a path to the next.
+_NIGHT_CYCLES: Final = 8
+#: Parts of all scenes: those without temperature, of which some lack its band; without QA_RADSAT.
+_NO_TEMPERATURE, _NO_THERMAL_BAND, _NO_RADSAT_BAND = 1 / 12, 1 / 48, 1 / 40
 
 
 def _ms(date: dt.date) -> int:
     return (date - dt.date(1970, 1, 1)).days * DAY_MS
 
 
-_QA: Final = (("QA_PIXEL", "qa"), ("QA_RADSAT", "saturation"))
-_TM: Final = (
-    ("SR_B1", "blue"), ("SR_B2", "green"), ("SR_B3", "red"), ("SR_B4", "nir"), ("SR_B5", "swir1"),
-    ("SR_B7", "swir2"), ("ST_B6", "temperature"), *_QA,
-)  # fmt: skip
-_OLI: Final = (
-    ("SR_B1", "coastal"), ("SR_B2", "blue"), ("SR_B3", "green"), ("SR_B4", "red"),
-    ("SR_B5", "nir"), ("SR_B6", "swir1"), ("SR_B7", "swir2"), ("ST_B10", "temperature"), *_QA,
-)  # fmt: skip
-_MISSIONS: Final = {
-    f"LANDSAT/{mission.id}/C02/T1_L2": mission
-    for mission in (
-        _Mission("LT04", "LANDSAT_4", _TM, 8, dt.date(1982, 8, 22), dt.date(1993, 12, 14)),
-        _Mission("LT05", "LANDSAT_5", _TM, 0, dt.date(1984, 3, 16), dt.date(2012, 5, 5)),
-        _Mission("LE07", "LANDSAT_7", _TM, 8, dt.date(1999, 5, 28), dt.date(2024, 1, 19)),
-        _Mission("LC08", "LANDSAT_8", _OLI, 0, dt.date(2013, 3, 18)),
-        _Mission("LC09", "LANDSAT_9", _OLI, 8, dt.date(2021, 10, 31)),
+#: When Landsat 7's scan line corrector failed.
+_CORRECTOR_OFF: Final = _ms(dt.date(2003, 5, 31))
+
+
+class _Mission(NamedTuple):
+    """A satellite's collection.
+
+    Attributes
+    ----------
+    collection : Collection
+        What cedar knows of it.
+    sensor : str
+        ``LC08``, say.
+    bands : tuple of Band
+        In the order of an asset: SR, ST, QA.
+    phase : int
+        Milliseconds by which it follows Landsat 8.
+    """
+
+    collection: sensors.Collection
+    sensor: str
+    bands: tuple[sensors.Band, ...]
+    phase: int
+
+    def passes(self, path: int, row: int, time: int, start: int, end: int) -> range:
+        """Cycles in which it takes a scene in [start, end), where `time` is that of cycle 0."""
+        time += self.phase
+        first, last = -((time - start) // CYCLE_MS), -((time - end) // CYCLE_MS)
+        if not self.is_night(row):
+            return range(first, last)
+        # One after the other: in each cycle an eighth of the orbits.
+        first += -(first + orbit(path)) % _NIGHT_CYCLES
+        return range(first, last, _NIGHT_CYCLES)
+
+    def is_night(self, row: int) -> bool:
+        """Whether the satellite is on the night side."""
+        rule = self.collection.night_rule
+        return rule is not None and row >= rule[1]
+
+
+def _mission(collection: sensors.Collection) -> _Mission:
+    sensor = collection.id.split("/")[1]
+    bands = sorted(
+        collection.bands,
+        key=lambda band: (("SR", "ST", "QA").index(band.native[:2]), band.native),
     )
-}
+    return _Mission(collection, sensor, tuple(bands), _PHASES[sensor] * DAY_MS)
+
+
+_MISSIONS: Final = {collection.id: _mission(collection) for collection in COLLECTIONS}
 
 
 class SyntheticCatalog:
-    """The Landsat Collection 2 Level 2 collections, made up."""
+    """The Landsat Collection 2 Level 2 collections, made up.
+
+    Parameters
+    ----------
+    now : callable
+        The time in seconds since 1970: no image is younger.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.time):
+        self._now = now
 
     def has(self, collection: str) -> bool:
         """Whether it is one of the Landsat collections."""
@@ -125,185 +130,126 @@ class SyntheticCatalog:
             The query's bounding boxes and dates leave more than :data:`MAX_IMAGES`.
         """
         mission = _MISSIONS[collection]
-        start, end = mission.span(query)
-        orbits = _orbits()
-        times = orbits.time + mission.phase_days * DAY_MS
-        first = -((times - start) // _CYCLE_MS)
-        last = -((times - end) // _CYCLE_MS)
-        near = np.flatnonzero(_near(orbits, query) & (first < last))
-        count = int((last - first)[near].sum())
+        start, end = self._span(mission, query)
+        all_scenes = orbits()
+        reached = np.ones(all_scenes.path.shape, np.bool_)
+        for shape in query.bounds:
+            reached &= near(shape.bounds)
+        path, row, first = (
+            each[reached].tolist() for each in (all_scenes.path, all_scenes.row, all_scenes.time)
+        )
+        passes = [
+            (each, mission.passes(*each, start, end)) for each in zip(path, row, first, strict=True)
+        ]
+        count = sum(len(cycles) for _, cycles in passes)
         if count > MAX_IMAGES:
             raise ServiceError(
                 f"The emulator would list {count} synthetic images of {collection}, more than"
                 f" {MAX_IMAGES}: narrow the search by bounds and dates."
             )
         images = [
-            _image(mission, int(orbits.path[i]), int(orbits.row[i]), cycle)
-            for i in near.tolist()
-            if _intersects(_frame(int(orbits.path[i]), int(orbits.row[i])), query)
-            for cycle in range(int(first[i]), int(last[i]))
+            _image(mission, path, row, cycle)
+            for (path, row, _), cycles in passes
+            if cycles and _intersects(frame(path, row), query)
+            for cycle in cycles
         ]
         return sorted(images, key=time_order)
 
     def image(self, image_id: str) -> Image | None:
-        """The scene ``<collection>/LC08_<path><row>_<date>`` if the satellite passed then."""
+        """The scene ``<collection>/LC08_<path><row>_<date>`` if the satellite took it then."""
         collection, _, index = image_id.rpartition("/")
         mission = _MISSIONS.get(collection)
         match = re.fullmatch(r"(\w{4})_(\d{3})(\d{3})_(\d{8})", index)
-        if mission is None or match is None or match[1] != mission.id:
+        if mission is None or match is None or match[1] != mission.sensor:
             return None
         path, row = int(match[2]), int(match[3])
-        if not (1 <= path <= _PATHS and 1 <= row <= _LAST_DAY_ROW):
+        if not (1 <= path <= PATHS and 1 <= row <= ROWS):
             return None
         try:
             day = _ms(dt.date.fromisoformat(match[4]))
         except ValueError:
             return None
-        start, end = mission.span(Query(start=day, end=day + DAY_MS))
-        time = _frame(path, row).time + mission.phase_days * DAY_MS
-        cycle = -((time - start) // _CYCLE_MS)
-        return _image(mission, path, row, cycle) if time + cycle * _CYCLE_MS < end else None
+        start, end = self._span(mission, Query(start=day, end=day + DAY_MS))
+        cycles = mission.passes(path, row, frame(path, row).time, start, end)
+        return _image(mission, path, row, cycles[0]) if cycles else None
+
+    def _span(self, mission: _Mission, query: Query) -> tuple[int, int]:
+        """Milliseconds, half-open, in which the query, the mission and the clock leave images."""
+        first, last = mission.collection.service_start, mission.collection.service_end
+        starts = [query.start, _ms(first) if first else None]
+        ends = [query.end, _ms(last) + DAY_MS if last else None, int(self._now() * 1000)]
+        return (
+            max(start for start in starts if start is not None),
+            min(end for end in ends if end is not None),
+        )
 
 
-class _Orbits(NamedTuple):
-    """Centre and first time of every day scene of the globe."""
-
-    path: npt.NDArray[np.int64]
-    row: npt.NDArray[np.int64]
-    lon: npt.NDArray[np.float64]
-    lat: npt.NDArray[np.float64]
-    time: npt.NDArray[np.int64]
-
-
-@cache
-def _orbits() -> _Orbits:
-    path, row = (
-        a.ravel() for a in np.mgrid[1 : _PATHS + 1, 1 : _LAST_DAY_ROW + 1].astype(np.int64)
-    )
-    lon, lat = _center(path, row)
-    return _Orbits(path, row, lon, lat, _time(path, row))
-
-
-def _center(path: Any, row: Any) -> tuple[Any, Any]:
-    """Longitude and latitude of scenes' centres, degrees: a circular orbit over a turning Earth."""
-    along = np.radians((row - 60) * 360 / _ROWS)
-    lat = -np.degrees(np.arcsin(math.sin(_INCLINATION) * np.sin(along)))
-    west = np.degrees(np.arctan2(math.cos(_INCLINATION) * np.sin(along), np.cos(along)))
-    turned = (row - 60) / _ROWS * 360 * 16 / _PATHS
-    return _wrap(-64.6 - (path - 1) * 360 / _PATHS + west - turned), lat
-
-
-def _time(path: Any, row: Any) -> Any:
-    """Milliseconds since 1970 of scenes' passes in the first cycle, before any phase."""
-    # Path p + 16 comes one orbit after p; 102 is the inverse of 16 modulo 233.
-    orbit = (path - _PATH_0) * 102 % _PATHS
-    late = orbit * _ORBIT_MS + (row - _ROW_0) * _ORBIT_MS / _ROWS
-    return np.asarray(np.rint(_TIME_0 + late), np.int64)
-
-
-def _wrap(lon: Any) -> Any:
-    return (lon + 180) % 360 - 180
-
-
-def _near(orbits: _Orbits, query: Query) -> npt.NDArray[np.bool_]:
-    """Which scenes may reach into the bounding box of every shape of the query."""
-    near = np.ones(orbits.lon.shape, np.bool_)
-    # Half a scene is 114 km × 90 km; it may be turned by a few degrees.
-    high = 1.2
-    wide = 1.3 / np.cos(np.radians(np.minimum(np.abs(orbits.lat) + high, 89)))
-    for shape in query.bounds:
-        west, south, east, north = shape.bounds
-        near &= (orbits.lat >= south - high) & (orbits.lat <= north + high)
-        near &= np.abs(_wrap(orbits.lon - (west + east) / 2)) <= (east - west) / 2 + wide
-    return near
-
-
-class _Frame(NamedTuple):
-    """Where the raster of a path and row lies (UTM zone, upper left corner), and its first time."""
-
-    zone: int
-    left: int
-    top: int
-    lon: float
-    lat: float
-    outline: Geometry
-    time: int
-
-
-@lru_cache(maxsize=4096)
-def _frame(path: int, row: int) -> _Frame:
-    lon, lat = (float(c) for c in _center(path, row))
-    zone = int((lon + 180) // 6) + 1
-    crs = f"EPSG:{32600 + zone}"  # Landsat has northern zones on both sides of the equator
-    (x,), (y,) = warp("EPSG:4326", crs, [lon], [lat])
-    width, height = SIZE
-    left = (round(x / PIXEL) - width // 2) * PIXEL
-    top = (round(y / PIXEL) + height // 2) * PIXEL
-    ring = shapely.box(left, top - height * PIXEL, left + width * PIXEL, top).exterior
-    # Straight in UTM is bent in longitude and latitude.
-    xs, ys = shapely.get_coordinates(shapely.segmentize(ring, 12_000)).T
-    lons, lats = warp(crs, "EPSG:4326", xs, ys)
-    shape = shapely.Polygon(np.column_stack([lon + _wrap(np.array(lons) - lon), lats]))
-    return _Frame(zone, left, top, lon, lat, Geometry(_split(shape)), int(_time(path, row)))
-
-
-def _split(shape: BaseGeometry) -> BaseGeometry:
-    """A shape over the antimeridian as its parts on either side."""
-    west, _, east, _ = shape.bounds
-    if west >= -180 and east <= 180:
-        return shape
-    parts = [
-        translate(shape.intersection(shapely.box(edge, -90, edge + 360, 90)), -180 - edge)
-        for edge in (-540, -180, 180)
-    ]
-    return shapely.union_all(parts)
-
-
-def _intersects(frame: _Frame, query: Query) -> bool:
-    return all(frame.outline.shape.intersects(shape) for shape in query.bounds)
+def _intersects(frame: Frame, query: Query) -> bool:
+    return all(frame.footprint.shape.intersects(shape) for shape in query.bounds)
 
 
 def _image(mission: _Mission, path: int, row: int, cycle: int) -> Image:
-    frame = _frame(path, row)
-    time = frame.time + mission.phase_days * DAY_MS + cycle * _CYCLE_MS
+    where = frame(path, row)
+    time = where.time + mission.phase + cycle * CYCLE_MS
     date = (dt.date(1970, 1, 1) + dt.timedelta(time // DAY_MS)).strftime("%Y%m%d")
-    index = f"{mission.id}_{path:03d}{row:03d}_{date}"
+    place = f"{path:03d}{row:03d}"
+    index = f"{mission.sensor}_{place}_{date}"
     # Clouds go over both rows of a pass alike; how many there are is the scene's.
-    weather = zlib.crc32(f"{mission.id} {path} {cycle}".encode())
-    lot = (zlib.crc32(index.encode()) % 3001) / 3000
-    cloud_cover = round(100 * lot**2, 2)
-    scene = _Scene(mission, frame, time, weather, cloud_cover / 100)
-    azimuth, elevation = _sun(time, frame.lon, frame.lat)
-    projection = Projection(
-        f"EPSG:{32600 + frame.zone}",
-        (float(PIXEL), 0.0, float(frame.left), 0.0, -float(PIXEL), float(frame.top)),
+    pattern = zlib.crc32(f"{mission.sensor} {path} {cycle}".encode())
+    cloud_cover = round(100 * ((zlib.crc32(index.encode()) % 3001) / 3000) ** 2, 2)
+    lot, cirrus = _lots(index)
+    level = "L2SR" if lot < _NO_TEMPERATURE else "L2SP"
+    sun = _sun(time, where.lon, where.lat)
+    scene = Scene(
+        mission.collection,
+        where,
+        time,
+        Weather(pattern, cloud_cover / 100, 0.3 * cirrus**2),
+        sun,
+        has_gaps=mission.sensor == "LE07" and time >= _CORRECTOR_OFF,
+        has_temperature=level == "L2SP",
     )
     return Image(
         bands=tuple(
-            Band(name, "uint16", projection, partial(_read, scene, measure), SIZE)
-            for name, measure in mission.bands
+            Band(band.native, band.dtype, where.projection, partial(read, scene, band), where.size)
+            for band in mission.bands
+            if not _lacks(lot, band)
         ),
         properties={
             "system:index": index,
             "system:time_start": time,
             "CLOUD_COVER": cloud_cover,
-            "CLOUD_COVER_LAND": cloud_cover,
-            "LANDSAT_PRODUCT_ID": f"{mission.id}_L2SP_{path:03d}{row:03d}_{date}_{date}_02_T1",
-            "SPACECRAFT_ID": mission.spacecraft,
-            "SUN_AZIMUTH": azimuth,
-            "SUN_ELEVATION": elevation,
+            "CLOUD_COVER_LAND": -1 if mission.is_night(row) else cloud_cover,
+            "LANDSAT_PRODUCT_ID": f"{mission.sensor}_{level}_{place}_{date}_{date}_02_T1",
+            "PROCESSING_LEVEL": level,
+            "SPACECRAFT_ID": f"LANDSAT_{int(mission.sensor[2:])}",
+            "SUN_AZIMUTH": sun.azimuth,
+            "SUN_ELEVATION": sun.elevation,
             "WRS_PATH": path,
             "WRS_ROW": row,
             "cedar:synthetic": True,
         },
-        footprint=frame.outline,
-        id=f"LANDSAT/{mission.id}/C02/T1_L2/{index}",
+        footprint=where.footprint,
+        id=f"{mission.collection.id}/{index}",
         version=VERSION,
     )
 
 
-def _sun(time: int, lon: float, lat: float) -> tuple[float, float]:
-    """Azimuth and elevation in degrees, to about one: no equation of time."""
+def _lots(index: str) -> tuple[float, float]:
+    """Two numbers from 0 to 1 that a scene has drawn."""
+    drawn = hashlib.blake2b(index.encode(), digest_size=8).digest()
+    return int.from_bytes(drawn[:4]) / 2**32, int.from_bytes(drawn[4:]) / 2**32
+
+
+def _lacks(lot: float, band: sensors.Band) -> bool:
+    """Whether a scene's asset doesn't have a band."""
+    if band.name == "thermal":
+        return lot < _NO_THERMAL_BAND
+    return band.name == "radsat" and lot >= 1 - _NO_RADSAT_BAND
+
+
+def _sun(time: int, lon: float, lat: float) -> Sun:
+    """Where the sun stands, to about a degree: no equation of time."""
     days = time / DAY_MS
     declination = math.radians(-23.44 * math.cos(2 * math.pi * (days + 10) / 365.2425))
     hour = math.radians((days % 1) * 360 + lon - 180)
@@ -314,57 +260,4 @@ def _sun(time: int, lon: float, lat: float) -> tuple[float, float]:
         math.sin(hour),
         math.cos(hour) * math.sin(phi) - math.tan(declination) * math.cos(phi),
     )
-    return round(math.degrees(azimuth) + 180, 6), round(math.degrees(math.asin(sine)), 6)
-
-
-class _Scene(NamedTuple):
-    """What the pixels of an image follow from."""
-
-    mission: _Mission
-    frame: _Frame
-    time: int
-    weather: int
-    cloudiness: float
-
-
-def _read(scene: _Scene, measure: str, grid: Grid) -> Pixels:
-    """A band at the centres of a grid: the value of the 30 m pixel that each lies in."""
-    frame = scene.frame
-    here = landscape.land(grid, frame.zone)
-    column = here.column - frame.left // PIXEL
-    row = frame.top // PIXEL - 1 - here.row
-    width, height = SIZE
-    lean = _SLANT * row // height
-    mask = (row >= 0) & (row < height) & (column >= _SLANT - lean) & (column < width - lean)
-    if not mask.any():
-        return Pixels(np.zeros(mask.shape, np.uint16), mask)
-    seen = landscape.view(grid, frame.zone, scene.time, scene.weather, scene.cloudiness)
-    return Pixels(_numbers(scene, measure, here, seen), mask)
-
-
-def _numbers(
-    scene: _Scene, measure: str, here: landscape.Land, seen: landscape.View
-) -> npt.NDArray[np.uint16]:
-    """Collection 2's numbers: scales, offsets and bits of the USGS's LSDS-1618 and LSDS-1619."""
-    if measure == "saturation":
-        return np.zeros(seen.cover.shape, np.uint16)
-    if measure == "qa":
-        return np.take(_qa(scene.mission.has_cirrus), seen.cover)
-    if measure == "temperature":
-        numbers = (landscape.temperature(here, seen, scene.time) - 149) / 0.00341802
-    else:
-        numbers = (landscape.reflectance(measure, here, seen) + 0.2) / 2.75e-5
-    return np.asarray(np.rint(numbers), np.uint16)
-
-
-@cache
-def _qa(has_cirrus: bool) -> npt.NDArray[np.uint16]:
-    """QA_PIXEL of each kind of cover."""
-    table = np.zeros(4, np.uint16)
-    # Bits 8–15 are pairs of confidence: cloud, shadow, snow, cirrus; 1 is low, 3 is high.
-    low = 0b01_01_01_01 if has_cirrus else 0b00_01_01_01
-    table[:] = low << 8 | 1 << 6
-    table[WATER] |= 1 << 7
-    table[SHADOW] |= 1 << 4 | 0b11 << 10
-    table[CLOUD] = (low | 0b11) << 8 | 1 << 3
-    return table
+    return Sun(round(math.degrees(azimuth) + 180, 6), round(math.degrees(math.asin(sine)), 6))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
@@ -12,12 +13,15 @@ import rasterio
 import shapely
 from rasterio.warp import transform
 
+from cedar.emulator import Emulator
 from cedar.emulator.catalog import ItemCatalog
-from cedar.emulator.values import Grid, Query
+from cedar.emulator.rasters import Raster
+from cedar.emulator.values import Grid, Query, ServiceError
 from cedar.exceptions import ConfigError
 
 COLLECTION = "EXAMPLE/LC08/DN"
 ID_77, ID_78 = (f"{COLLECTION}/LC08_2240{row}_20200518" for row in (77, 78))
+TIF = "LC08_224077_20200518.tif"
 NOON_77 = 1589808962000  # 2020-05-18T13:36:02Z
 
 
@@ -130,7 +134,36 @@ def test_the_version_grows_when_the_file_is_written_anew(item, tmp_path):
     assert ItemCatalog(tmp_path).image(ID_77).version == before + 10**9
 
 
+def test_a_file_that_is_written_anew_is_read_anew(item, tmp_path):
+    catalog = ItemCatalog(tmp_path)
+    before = catalog.image(ID_77)
+    old = before.bands[0].read(GRIDS["aligned"]).values
+    with rasterio.open(tmp_path / TIF, "r+") as file:
+        file.write(file.read() + 1)
+    os.utime(tmp_path / TIF, ns=((before.version + 1000) * 1000,) * 2)
+    after = catalog.image(ID_77)
+    assert after.version == before.version + 1000
+    assert np.array_equal(after.bands[0].read(GRIDS["aligned"]).values, old + (old > 0))
+
+
 # ---- searches
+
+
+def test_a_search_opens_no_file(landsat, monkeypatch):
+    """Names, ids, times and versions of bands and images are known without."""
+    catalog = ItemCatalog(landsat)
+    monkeypatch.setattr(Raster, "open", None)
+    images = catalog.search(COLLECTION, Query((shapely.box(-55, -26, -54, -25),)))
+    assert [image.id for image in images] == [ID_77, ID_78]
+    assert [band.name for band in images[0].bands] == ["B2", "B3", "B4"]
+
+
+def test_a_band_that_is_renamed_before_it_is_looked_into_is_the_same(catalog):
+    band = catalog.image(ID_77).bands[1]
+    renamed = dataclasses.replace(catalog.image(ID_77).bands[1], name="green")
+    assert (renamed.name, renamed.dtype, renamed.size) == ("green", "uint16", (384, 384))
+    grid = GRIDS["aligned"]
+    assert np.array_equal(renamed.read(grid).values, band.read(grid).values)
 
 
 def test_a_search_is_ordered_by_time(catalog):
@@ -249,7 +282,6 @@ def test_two_items_of_one_id_are_an_error_that_names_both(item):
         ItemCatalog(item("twin.json"))
 
 
-TIF = "LC08_224077_20200518.tif"
 THREE = [{"name": name} for name in ("B2", "B3", "B4")]
 
 
@@ -276,11 +308,6 @@ THREE = [{"name": name} for name in ("B2", "B3", "B4")]
         ({"assets": None}, "assets is missing"),
         ({"assets": {"a": {}}}, "asset 'a' has no href"),
         ({"assets": {"a": {"href": "gone.tif"}}}, r"asset 'a': there is no file .*gone\.tif"),
-        (
-            {"assets": {"a": {"href": "item.json", "type": "image/tiff"}}},
-            r"asset 'a': .*item\.json",
-        ),
-        ({"assets": {"a": {"href": TIF}}}, "has 3 bands, but 1 are named"),
         ({"assets": {"a": {"href": TIF, "bands": [{}]}}}, "band without a name"),
         ({"assets": {"a": {"href": "x.png"}}}, "no asset is a GeoTIFF"),
         (
@@ -294,10 +321,38 @@ def test_an_item_that_can_t_be_used_is_named_with_its_fault(item, changes, words
         ItemCatalog(item(**changes))
 
 
-def test_a_file_without_a_crs_is_an_error(item, tmp_path):
+@pytest.mark.parametrize(
+    ("asset", "words"),
+    [
+        ({"href": "item.json", "type": "image/tiff"}, r"asset 'a': .*item\.json"),
+        ({"href": TIF}, "has 3 bands, but 1 are named"),
+        ({"href": "bare.tif"}, r"bare\.tif: has no CRS"),
+    ],
+)
+def test_a_file_that_can_t_be_used_is_named_when_it_is_looked_into(item, tmp_path, asset, words):
     placed = rasterio.Affine(30, 0, 0, 0, -30, 0)
     profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "width": 4, "height": 3}
     with rasterio.open(tmp_path / "bare.tif", "w", transform=placed, **profile) as file:
         file.write(np.ones((3, 4), "uint8"), 1)
-    with pytest.raises(ConfigError, match=r"bare\.tif: has no CRS"):
-        ItemCatalog(item(assets={"a": {"href": "bare.tif"}}))
+    (band,) = ItemCatalog(item(assets={"a": asset})).image(ID_77).bands
+    assert band.name == "a"
+    for look in (lambda: band.dtype, lambda: band.read(GRIDS["aligned"])):
+        with pytest.raises(ServiceError, match=rf"item\.json: .*{words}") as error:
+            look()
+        assert error.value.status == "FAILED_PRECONDITION"
+
+
+def test_a_file_that_is_gone_since_the_start_is_named_when_its_image_is_found(item, tmp_path):
+    catalog = ItemCatalog(tmp_path)
+    (tmp_path / TIF).unlink()
+    for find in (lambda: catalog.image(ID_77), lambda: catalog.search(COLLECTION, Query())):
+        with pytest.raises(ServiceError, match=rf"item\.json: asset .*there is no file .*{TIF}"):
+            find()
+
+
+def test_the_client_is_told_what_is_wrong_with_a_file(item, connect):
+    with Emulator(item(assets={"a": {"href": TIF}})) as emulator:
+        ee = connect(emulator)
+        assert ee.Image(ID_77).bandNames().getInfo() == ["a"]
+        with pytest.raises(ee.EEException, match=r"item\.json: .*3 bands, but 1 are named"):
+            ee.Image(ID_77).getInfo()
