@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from .questions import answers
 from .values import Band, Grid, Pixels, Projection
 
 #: What composites and constants have for a projection: nothing to do with their pixels.
@@ -192,7 +193,7 @@ def constant_type(value: float) -> str:
     """
     if isinstance(value, float) and not value.is_integer():
         return "float64"
-    return _smallest(int(value), int(value))
+    return smallest(int(value), int(value))
 
 
 def common_type(bands: Sequence[Band]) -> str:
@@ -204,23 +205,25 @@ def common_type(bands: Sequence[Band]) -> str:
     types = [np.dtype(band.dtype) for band in bands]
     if any(dtype == np.float64 for dtype in types):
         return "float64"
-    limits = [_limits(band) for band, dtype in zip(bands, types, strict=True) if dtype.kind in "iu"]
-    low = min((limit[0] for limit in limits), default=0)
-    high = max((limit[1] for limit in limits), default=0)
+    ranges = [limits(band) for band, dtype in zip(bands, types, strict=True) if dtype.kind in "iu"]
+    low = min((limit[0] for limit in ranges), default=0)
+    high = max((limit[1] for limit in ranges), default=0)
     if any(dtype.kind == "f" for dtype in types):
         exact = low >= -_FLOAT32_EXACT and high <= _FLOAT32_EXACT
         return "float32" if exact else "float64"
-    return _smallest(low, high)
+    return smallest(low, high)
 
 
-def _limits(band: Band) -> tuple[int, int]:
+def limits(band: Band) -> tuple[int, int]:
+    """The least and the greatest that a band of integers can hold; a constant's value."""
     if isinstance(band.read, Constant):
         return int(band.read.value), int(band.read.value)
     info = np.iinfo(band.dtype)
     return int(info.min), int(info.max)
 
 
-def _smallest(low: int, high: int) -> str:
+def smallest(low: int, high: int) -> str:
+    """The smallest integer type that holds a range, float64 where there is none."""
     for name in INTEGERS:
         if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
             return name
@@ -230,19 +233,26 @@ def _smallest(low: int, high: int) -> str:
 def cast(values: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
     """Values in another type.
 
-    Towards an integer, fractions are cut off and what is out of range becomes the nearest limit:
-    documented for numbers (developers.google.com/earth-engine/apidocs/ee-number-toint16), for
-    images [not verified against Earth Engine]. NaN becomes 0.
+    Towards an integer, fractions are cut off and NaN becomes 0. What is out of range becomes the
+    nearest limit: documented for numbers (developers.google.com/earth-engine/apidocs/
+    ee-number-toint16), for images open (:attr:`Answers.cast_overflow`).
     """
     source, target = values.dtype, np.dtype(dtype)
     if target.kind == "f" or np.can_cast(source, target):
         with np.errstate(over="ignore"):
             return values.astype(target, copy=False)
+    if answers().cast_overflow == "wrap":
+        return saturated(values, np.dtype(np.int64)).astype(target)
+    return saturated(values, target)
+
+
+def saturated(values: npt.NDArray[Any], target: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Values in an integer type that may not hold them: NaN as 0, else the nearest that it has."""
     info = np.iinfo(target)
     above, below = values >= info.max, values <= info.min
     inside = ~(above | below)
     out: npt.NDArray[Any] = np.where(above, target.type(info.max), target.type(info.min))
-    if source.kind == "f":
+    if values.dtype.kind == "f":
         missing = np.isnan(values)
         out[missing] = 0
         inside &= ~missing

@@ -113,7 +113,7 @@ def _footprint(geometry: Geometry) -> dict[str, Any]:
 
 
 def _collection(collection: Collection) -> dict[str, Any]:
-    features = [encode(element) for element in collection.elements]
+    features = [encode(element) for element in collection.listed]
     return {
         "type": collection.kind,
         **({"id": collection.id} if collection.id else {}),

@@ -69,7 +69,7 @@ class _Scope:
 
 
 def evaluate(expression: Any, catalog: Catalog) -> Any:
-    """What an expression's result is.
+    """What an expression's result is, by the answers to open questions that hold here.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def evaluate(expression: Any, catalog: Catalog) -> Any:
     """
     try:
         root = _run(_Reader(expression["values"]).named(expression["result"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ServiceError(f"Expression: it can't be read ({error!r}).") from None
     return _run(_Evaluation(catalog).value(root, _Scope({}, None)))
 
@@ -144,8 +144,11 @@ class _Reader:
         elif kind == "functionInvocationValue":
             arguments = content.get("arguments", {})
             label, parts = (content.get("functionName"), tuple(arguments)), arguments.values()
-            if "functionReference" in content:
-                inputs.append((yield self.named(content["functionReference"])))
+            ((key, name),) = ((k, v) for k, v in content.items() if k != "arguments")
+            if key == "functionReference":
+                inputs.append((yield self.named(name)))
+            elif key != "functionName" or not isinstance(name, str):
+                raise ServiceError("Expression: a function is called without its name.")
         else:
             raise ServiceError(f"Expression: the emulator does not implement a {kind}.")
         for part in parts:
@@ -160,6 +163,26 @@ _LEAVES: Final[dict[str, Callable[[Any], _Node]]] = {
         "argumentReference", content, free=frozenset({content})
     ),
 }
+
+
+#: What these make of their input has its properties and its footprint.
+_KEEPING: Final = {
+    "Image.select": "input",
+    "Image.addBands": "dstImg",
+    "Image.updateMask": "image",
+    "Image.selfMask": "image",
+}
+
+
+def _keeps(function: _Node) -> bool:
+    """Whether a function certainly keeps the properties and footprint of its only argument."""
+    (body,) = function.inputs
+    while body.kind == "functionInvocationValue":
+        name, arguments = body.content
+        if name not in _KEEPING or _KEEPING[name] not in arguments:
+            return False
+        body = body.inputs[arguments.index(_KEEPING[name])]
+    return body.kind == "argumentReference" and (body.content,) == function.content
 
 
 class _Evaluation:
@@ -190,7 +213,7 @@ class _Evaluation:
             arguments = dict(zip(node.content, values, strict=True))
             return _run(self.value(node.inputs[0], _Scope(arguments, scope)))
 
-        return Closure(node.content, call_body)
+        return Closure(node.content, call_body, _keeps(node))
 
     def _made(self, node: _Node, inputs: list[Any]) -> Any:
         if node.kind == "arrayValue":

@@ -14,6 +14,7 @@ import shapely
 from rasterio.warp import transform
 
 from .bands import WGS84, Resampled, cast
+from .questions import Tie, answers
 from .shapes import LON_LAT, footprint, parse_crs, shape_in, transforming
 from .values import (
     AffineCoefficients,
@@ -71,12 +72,24 @@ def check_scale(band: Band, grid: Grid) -> None:
 def coordinates(grid: Grid, projection: Projection) -> tuple[Floats, Floats]:
     """Column and row, with fractions, of the grid's pixel centres in another projection.
 
-    ``floor`` of them is the pixel that the centre is in; one between two pixels belongs to the
-    right and the lower, which is GDAL's rule; Earth Engine's is not known.
+    Those of the first pixel's own centre are both 0.5.
     """
     with transforming(projection.crs):
         x, y = grid.centers_in(projection.crs)
     return _pixels(x, y, projection.transform)
+
+
+def cells(grid: Grid, projection: Projection) -> tuple[Floats, Floats]:
+    """Column and row of the pixels of another projection that the grid's pixel centres are in."""
+    return containing(*coordinates(grid, projection), answers().tie)
+
+
+def containing(column: Floats, row: Floats, tie: Tie) -> tuple[Floats, Floats]:
+    """The whole column and row; between two pixels, which of them is an open question."""
+    return (
+        np.floor(column) if tie.endswith("right") else np.ceil(column) - 1,
+        np.floor(row) if tie.startswith("down") else np.ceil(row) - 1,
+    )
 
 
 def _pixels(x: Floats, y: Floats, coefficients: AffineCoefficients) -> tuple[Floats, Floats]:
@@ -85,7 +98,8 @@ def _pixels(x: Floats, y: Floats, coefficients: AffineCoefficients) -> tuple[Flo
         return (x - c) / a, (y - f) / e
     determinant = a * e - b * d
     x, y = x - c, y - f
-    return (e * x - b * y) / determinant, (a * y - d * x) / determinant
+    with np.errstate(over="ignore", invalid="ignore"):  # too far off to have coordinates
+        return (e * x - b * y) / determinant, (a * y - d * x) / determinant
 
 
 def window(projection: Projection, columns: tuple[int, int], rows: tuple[int, int]) -> Grid:
@@ -120,6 +134,8 @@ def _window_for(grid: Grid, projection: Projection, size: tuple[int, int] | None
     corner = (a, b, c - (a + b) / 2, d, e, f - (d + e) / 2)
     corners = Grid(grid.crs, corner, grid.width + 1, grid.height + 1)
     columns, rows = coordinates(corners, projection)
+    if not (np.isfinite(columns).all() and np.isfinite(rows).all()):
+        raise ServiceError(f"There are points without coordinates in {projection}.")
     left, right = math.floor(columns.min()) - 1, math.floor(columns.max()) + 2
     top, bottom = math.floor(rows.min()) - 1, math.floor(rows.max()) + 2
     if size is not None:
@@ -163,15 +179,15 @@ def reprojected(band: Band, projection: Projection) -> Band:
 
 
 def _nearest(grid: Grid, native: Grid, pixels: Pixels) -> Pixels:
-    column, row = coordinates(grid, Projection(native.crs, native.transform))
-    return _taken(pixels, np.floor(column), np.floor(row))
+    return _taken(pixels, *cells(grid, Projection(native.crs, native.transform)))
 
 
 def bilinear(band: Band) -> Band:
     """The band interpolated between the four pixels whose centres are around.
 
-    Masked where one of them with a weight above 0 is. The type stays; integers are rounded, the
-    half to the even one [not verified against Earth Engine].
+    Masked where one of them with a weight above 0 is, so half a pixel along the raster's edge too.
+    The type stays; integers are rounded, the half to the even one. Neither the mask nor the type is
+    verified against Earth Engine.
     """
     compute = partial(_bilinear, dtype=band.dtype)
     return replace(band, read=_over_native(band, band.projection, compute))
@@ -204,14 +220,15 @@ def mean(band: Band, max_pixels: int) -> Band:
     """The mean of the native pixels whose centres are in the pixel, without the masked ones.
 
     A pixel that no centre is in is the nearest one. Earth Engine weighs by the covered part of
-    the pixel instead, so that it differs where grids aren't aligned.
+    the pixel instead, so that it differs where grids aren't aligned. How it weighs what is masked,
+    or off the raster, is not verified.
     """
     read = _over_native(band, band.projection, partial(_mean, max_pixels=max_pixels))
     return replace(band, read=read, dtype="float64")
 
 
 def _mean(grid: Grid, native: Grid, pixels: Pixels, max_pixels: int) -> Pixels:
-    target, inside = _targets(native, grid)
+    target, inside = _targets(native, grid, answers().tie)
     shape, size = (grid.height, grid.width), grid.height * grid.width
     centers = np.bincount(target, minlength=size)
     if centers.max(initial=0) > max_pixels:
@@ -232,7 +249,9 @@ def _mean(grid: Grid, native: Grid, pixels: Pixels, max_pixels: int) -> Pixels:
 
 
 @lru_cache(maxsize=2)
-def _targets(native: Grid, grid: Grid) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+def _targets(
+    native: Grid, grid: Grid, tie: Tie
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
     """Of native pixels: the flat index of the pixel of `grid` that each is in, and which are in."""
     x, y = native.centers()
     source, target = parse_crs(native.crs), parse_crs(grid.crs)
@@ -240,7 +259,7 @@ def _targets(native: Grid, grid: Grid) -> tuple[npt.NDArray[np.int32], npt.NDArr
         with transforming(grid.crs):
             moved = transform(source, target, x.ravel(), y.ravel())
         x, y = (np.asarray(each).reshape(x.shape) for each in moved)
-    column, row = (np.floor(each) for each in _pixels(x, y, grid.transform))
+    column, row = containing(*_pixels(x, y, grid.transform), tie)
     inside = (column >= 0) & (column < grid.width) & (row >= 0) & (row < grid.height)
     return (row[inside] * grid.width + column[inside]).astype(np.int32), inside
 

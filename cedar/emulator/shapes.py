@@ -39,7 +39,7 @@ def parse_crs(crs: str) -> CRS:
     """
     try:
         return CRS.from_user_input(crs)
-    except CRSError:
+    except (CRSError, UnicodeError):
         raise ServiceError(
             f"Projection: The CRS of a map projection could not be parsed: {crs!r}."
         ) from None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,38 @@ def connect() -> Iterator[Callable[[Emulator], Any]]:
     import ee
     import ee.deprecation
 
-    def connect(emulator: Emulator) -> Any:
+    def connect(emulator: Emulator, *, by_loopback: bool = False) -> Any:
         # Empty, it would be fetched from the network.
         ee.deprecation.deprecated_assets = {"": None}
-        ee.Initialize(None, project="any", url=emulator.url, http_transport=emulator.transport)
+        if by_loopback:
+            ee.Initialize(None, project="any", url=emulator.urls["earthengine"])
+        else:
+            ee.Initialize(None, project="any", url=emulator.url, http_transport=emulator.transport)
         return ee
 
     yield connect
     ee.Reset()
+
+
+@pytest.fixture(params=["in-process", "loopback"])
+def ask(request: pytest.FixtureRequest) -> Callable[..., tuple[int, bytes]]:
+    """Asks an emulator (verb, path, body) for a status and a body, each of the two ways."""
+
+    def in_process(emulator: Emulator, verb: str, path: str, body: bytes = b"") -> Any:
+        response, content = emulator.transport.request(emulator.url + path, verb, body)
+        return response.status, content
+
+    def by_loopback(emulator: Emulator, verb: str, path: str, body: bytes = b"") -> Any:
+        host = emulator.urls["earthengine"].removeprefix("http://")
+        connection = http.client.HTTPConnection(host, timeout=60)
+        try:
+            connection.request(verb, path, body)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    return in_process if request.param == "in-process" else by_loopback
 
 
 @pytest.fixture

@@ -2,30 +2,45 @@
 
 from . import (
     collections,
+    columns,
     dates,
+    dictionaries,
     elements,
     filter_expressions,
     filters,
     geometry,
+    image_expressions,
     images,
+    lists,
+    numbers,
     operators,
     projections,
     reducers,
+    reductions,
+    spatial_filters,
 )
-from .base import Closure, call, implemented
+from .base import Closure, Function, call, implemented
 
 __all__ = [
     "Closure",
+    "Function",
     "call",
     "collections",
+    "columns",
     "dates",
+    "dictionaries",
     "elements",
     "filter_expressions",
     "filters",
     "geometry",
+    "image_expressions",
     "images",
     "implemented",
+    "lists",
+    "numbers",
     "operators",
     "projections",
     "reducers",
+    "reductions",
+    "spatial_filters",
 ]

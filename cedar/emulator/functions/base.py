@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from ..signatures import Argument, Signature, signatures
@@ -27,10 +28,13 @@ class Closure:
         Its arguments.
     call : callable
         Takes their values.
+    keeps : bool
+        What it makes of an image certainly has the image's properties and footprint.
     """
 
     names: tuple[str, ...]
     call: Implementation
+    keeps: bool = False
 
     def __call__(self, *values: Any) -> Any:
         """Its result.
@@ -56,21 +60,42 @@ class ErrorMargin:
 
 
 @dataclass(frozen=True)
-class _Function:
+class Function:
+    """A function of the service that the emulator has.
+
+    Attributes
+    ----------
+    signature : Signature
+    call : callable
+        The implementation.
+    takes : tuple of str
+        The arguments that it is called with.
+    harmless : frozenset of str
+        Those that may have any value, since the result doesn't depend on them here.
+    needs_catalog : bool
+        Whether it is called with the catalog before them.
+    """
+
     signature: Signature
     call: Implementation
     takes: tuple[str, ...]
     harmless: frozenset[str]
     needs_catalog: bool
 
+    @cached_property
+    def refuses(self) -> Sequence[Argument]:
+        """The arguments that must have their default value."""
+        known = {*self.takes, *self.harmless}
+        return [each for each in self.signature.arguments if each.name not in known]
 
-_FUNCTIONS: Final[dict[str, _Function]] = {}
+
+_FUNCTIONS: Final[dict[str, Function]] = {}
 _KINDS: Final[dict[str, Callable[[Any], Any]]] = {}
 
 
-def implemented() -> Sequence[str]:
-    """Names of the functions that the emulator has, sorted."""
-    return sorted(_FUNCTIONS)
+def implemented() -> Mapping[str, Function]:
+    """The functions that the emulator has, by name, sorted."""
+    return dict(sorted(_FUNCTIONS.items()))
 
 
 def function(
@@ -97,7 +122,7 @@ def function(
             taken = tuple(a.name for a in signature.arguments) if takes is None else takes.split()
             for argument in (*taken, *harmless.split()):
                 signature.argument(argument)
-            _FUNCTIONS[name] = _Function(
+            _FUNCTIONS[name] = Function(
                 signature, call, tuple(taken), frozenset(harmless.split()), needs_catalog
             )
         return call
@@ -133,9 +158,7 @@ def call(name: str, arguments: Mapping[str, Any], catalog: Catalog) -> Any:
     if unknown := sorted(arguments.keys() - known):
         raise ServiceError(f"{name}: Unrecognized argument '{unknown[0]}'.")
     values = {a.name: _value(signature, a, arguments.get(a.name)) for a in signature.arguments}
-    for argument in signature.arguments:
-        if argument.name in found.takes or argument.name in found.harmless:
-            continue
+    for argument in found.refuses:
         if values[argument.name] != _value(signature, argument, None):
             raise ServiceError(
                 f"{name}: the emulator does not implement argument '{argument.name}'."

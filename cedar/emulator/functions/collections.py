@@ -5,32 +5,49 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
-from ..values import Catalog, Feature, Image, ServiceError
+from ..limits import ELEMENTS
+from ..questions import answers
+from ..sampling import joined_footprint
+from ..values import Catalog, Feature, Geometry, Image, ServiceError
 from .base import Closure, WrongKindError, function, kind
 from .filter_expressions import read
 from .filters import Filter, both, prop
-from .reducers import Reducer
-
-#: The service's limit, and its words.
-MAX_ELEMENTS: Final = 5_000
-_TOO_MANY: Final = "Collection query aborted after accumulating over 5000 elements."
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A collection of the catalog, as far as filters narrow it down."""
+    """A collection of the catalog, as far as filters narrow it down.
+
+    Attributes
+    ----------
+    catalog : Catalog
+    asset : str
+        Its id.
+    steps : tuple of Filter or Closure
+        What is done to what the catalog finds, one after the other. The functions keep properties
+        and footprints, so that filters after them narrow the search too.
+    """
 
     catalog: Catalog
     asset: str
-    filters: tuple[Filter, ...] = ()
+    steps: tuple[Filter | Closure, ...] = ()
+
+    def then(self, step: Filter | Closure) -> Stored:
+        """The same with one more step."""
+        return replace(self, steps=(*self.steps, step))
 
     def read(self) -> Sequence[Any]:
-        """What the catalog finds, held against the whole filter."""
-        every = both(list(self.filters))
-        found = self.catalog.search(self.asset, every.query)
-        return [image for image in found if every.test(image)]
+        """What is left of what the catalog finds."""
+        query = both([step for step in self.steps if isinstance(step, Filter)]).query
+        elements: Sequence[Any] = self.catalog.search(self.asset, query)
+        for step in self.steps:
+            if isinstance(step, Filter):
+                elements = [each for each in elements if step.test(each)]
+            else:
+                elements = _mapped(step, elements)
+        return elements
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,24 +72,21 @@ class Collection:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
     @functools.cached_property
-    def _read(self) -> Sequence[Any]:
+    def elements(self) -> Sequence[Any]:
+        """All of them, however many."""
         return self.source.read() if isinstance(self.source, Stored) else self.source
 
-    def __len__(self) -> int:
-        return len(self._read)
-
     @property
-    def elements(self) -> Sequence[Any]:
-        """All of them.
+    def listed(self) -> Sequence[Any]:
+        """All of them, where the service lists them one by one.
 
         Raises
         ------
         ServiceError
             They are more than 5,000.
         """
-        if len(self) > MAX_ELEMENTS:
-            raise ServiceError(_TOO_MANY)
-        return self._read
+        ELEMENTS.check(len(self.elements))
+        return self.elements
 
     def holding(self, elements: Sequence[Any]) -> Collection:
         """The same collection with other elements."""
@@ -133,16 +147,25 @@ def _filter(collection: Collection, given: Any) -> Collection:
             "Collection.filter, argument 'filter': Invalid type. Expected type: Filter."
         )
     if isinstance(collection.source, Stored):
-        source = replace(collection.source, filters=(*collection.source.filters, given))
-        return replace(collection, source=source)
+        return replace(collection, source=collection.source.then(given))
     return collection.holding([each for each in collection.elements if given.test(each)])
 
 
 @function("Collection.map")
 def _map(collection: Collection, algorithm: Closure, drop_nulls: bool) -> Collection:
     """What is made of an element keeps its system:index."""
+    if isinstance(collection.source, Stored) and algorithm.keeps:
+        return replace(collection, source=collection.source.then(algorithm))
+    mapped = _mapped(algorithm, collection.elements, drop_nulls)
+    kinds = {"ImageCollection" if isinstance(e, Image) else "FeatureCollection" for e in mapped}
+    if len(kinds) > 1:
+        raise ServiceError("Collection.map: the emulator maps to images or to features, not both.")
+    return replace(collection.holding(mapped), kind=kinds.pop() if kinds else collection.kind)
+
+
+def _mapped(algorithm: Closure, elements: Sequence[Any], drop_nulls: bool = False) -> list[Any]:
     mapped = []
-    for element in collection.elements:
+    for element in elements:
         result = algorithm(element)
         if result is None and drop_nulls:
             continue
@@ -151,11 +174,34 @@ def _map(collection: Collection, algorithm: Closure, drop_nulls: bool) -> Collec
                 "Collection.map: A mapped algorithm must return a Feature or Image, on ID "
                 f"{prop(element, 'system:index')!r} it didn't."
             )
+        if isinstance(result, Image) and not answers().map_keeps_id:
+            result = replace(result, id=None, version=None)
         mapped.append(_indexed(result, prop(element, "system:index")))
-    kinds = {"ImageCollection" if isinstance(e, Image) else "FeatureCollection" for e in mapped}
-    if len(kinds) > 1:
-        raise ServiceError("Collection.map: the emulator maps to images or to features, not both.")
-    return replace(collection.holding(mapped), kind=kinds.pop() if kinds else collection.kind)
+    return mapped
+
+
+@function("Collection.iterate")
+def _iterate(collection: Collection, algorithm: Closure, first: Any) -> Any:
+    return functools.reduce(
+        lambda previous, each: algorithm(each, previous), collection.elements, first
+    )
+
+
+def hashable(value: Any) -> Any:
+    """What equal values have in common, to be a dictionary's key."""
+    if isinstance(value, list):
+        return tuple(map(hashable, value))
+    return repr(value) if isinstance(value, dict) else value
+
+
+@function("Collection.distinct")
+def _distinct(collection: Collection, properties: Any) -> Collection:
+    """The first of those that have the same values of all properties."""
+    names = properties if isinstance(properties, list) else [properties]
+    found: dict[Any, Any] = {}
+    for element in collection.elements:
+        found.setdefault(hashable([prop(element, name) for name in names]), element)
+    return collection.holding(list(found.values()))
 
 
 @function("Collection.limit")
@@ -191,7 +237,7 @@ def _merge(one: Collection, other: Collection) -> Collection:
 
 @function("Collection.size")
 def _size(collection: Collection) -> int:
-    return len(collection)
+    return len(collection.elements)
 
 
 @function("Collection.first")
@@ -203,24 +249,10 @@ def _first(collection: Collection) -> Any:
 def _to_list(collection: Collection, count: int, offset: int) -> list[Any]:
     if count < 0 or offset < 0:
         raise ServiceError("Collection.toList: count and offset must not be negative.")
-    return list(collection.elements[offset : offset + count])
+    return list(collection.holding(collection.elements[offset : offset + count]).listed)
 
 
-@function("AggregateFeatureCollection.array")
-def _aggregate_array(collection: Collection, name: str) -> list[Any]:
-    """Nulls are dropped, so that the list can be shorter than the collection."""
-    values = (prop(element, name) for element in collection.elements)
-    return [value for value in values if value is not None]
-
-
-@function("Collection.reduceColumns", takes="collection reducer selectors")
-def _reduce_columns(
-    collection: Collection, reducer: Reducer, selectors: list[str]
-) -> dict[str, Any]:
-    if len(selectors) != reducer.width:
-        raise ServiceError(
-            f"Collection.reduceColumns: Need {reducer.width} inputs for the reducer, "
-            f"got {len(selectors)}."
-        )
-    rows = [[prop(element, name) for name in selectors] for element in collection.elements]
-    return {reducer.output: reducer.of_values(rows)}
+@function("Collection.geometry", takes="collection", harmless="maxError")
+def _geometry(collection: Collection) -> Geometry | None:
+    """The union of all, in longitude and latitude."""
+    return joined_footprint(collection.elements)

@@ -1,14 +1,13 @@
-"""Properties of elements, and the plain values: numbers, texts, lists, dictionaries."""
+"""Properties of elements, and where they are."""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from ..values import Date, Feature, Image, ServiceError
-from .base import Closure, WrongKindError, function, kind
+from ..shapes import area, footprint
+from ..values import Date, Feature, Geometry, Image, ServiceError
+from .base import WrongKindError, function, kind
 from .collections import Collection
 from .dates import parse
 from .filters import prop
@@ -99,65 +98,13 @@ def _date(image: Image) -> Date:
     return Date(parse(time))
 
 
-_ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "divide": lambda left, right: left / right if right else 0,
-}
+@function("Image.geometry", "Feature.geometry", takes="feature", harmless="maxError geodesics")
+def _geometry(element: Any) -> Geometry | None:
+    """Without a projection of its own to be put in, the edges stay what they are."""
+    return footprint(element)
 
 
-def _register(name: str, compute: Callable[[Any, Any], Any]) -> None:
-    @function(f"Number.{name}")
-    def binary(left: float, right: float) -> Any:
-        return compute(left, right)
-
-
-for _name, _compute in _ARITHMETIC.items():
-    _register(_name, _compute)
-
-
-@function("String")
-def _string(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    raise ServiceError("String: the emulator makes strings of strings only.")
-
-
-@function("String.cat")
-def _cat(one: str, other: str) -> str:
-    return one + other
-
-
-@function("Dictionary")
-def _dictionary(value: Any) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ServiceError("Dictionary: the emulator makes dictionaries of dictionaries only.")
-    return value
-
-
-@function("Dictionary.get")
-def _dictionary_get(dictionary: dict[str, Any], key: str, default: Any) -> Any:
-    if key not in dictionary and default is None:
-        raise ServiceError(f"Dictionary.get: Dictionary does not contain key: '{key}'.")
-    return dictionary.get(key, default)
-
-
-@function("List.get")
-def _list_get(items: list[Any], index: int) -> Any:
-    if not -len(items) <= index < len(items):
-        raise ServiceError(f"List.get: List index must be between 0 and {len(items)}, is {index}.")
-    return items[index]
-
-
-@function("List.size", "List.length")
-def _list_size(items: list[Any]) -> int:
-    return len(items)
-
-
-@function("List.map")
-def _list_map(items: list[Any], algorithm: Closure, drop_nulls: bool) -> list[Any]:
-    results = [algorithm(item) for item in items]
-    return [each for each in results if each is not None] if drop_nulls else results
+@function("Feature.area", takes="feature", harmless="maxError")
+def _area(feature: Any) -> float:
+    where = footprint(feature)
+    return 0.0 if where is None else area(where)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..values import ServiceError
 from .base import function
-from .filters import Filter, both, either, negation, prop
+from .filters import Filter, both, either, negation, prop, single
 
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<number>-?\d+\.?\d*(?:[eE][+-]?\d+)?)|(?P<text>'[^']*'|\"[^\"]*\")"
@@ -82,7 +82,7 @@ class _Parser:
         sign = self._next(*_COMPARE)
         if sign is None:
             raise self._error()
-        return Filter(_test(left, _COMPARE[sign], self._operand()))
+        return single(_test(left, _COMPARE[sign], self._operand()))
 
     def _operand(self) -> Operand:
         if not self._tokens or self._tokens[0][0] == "sign":
@@ -112,4 +112,7 @@ def _test(
 @function("Filter.expression")
 def read(text: str) -> Filter:
     """The filter that a text stands for."""
-    return _Parser(text).parse()
+    try:
+        return _Parser(text).parse()
+    except RecursionError:
+        raise ServiceError("Filter.expression: it is nested too deeply.") from None

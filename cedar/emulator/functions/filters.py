@@ -1,7 +1,8 @@
 """Filters: three-valued tests of an element, and what of them a catalog can answer by index.
 
-A test is None where the element lacks the property, which no negation makes True: ``neq`` and
-``lte``, sent as the negation of ``equals`` and ``greaterThan``, drop what lacks the property too.
+A test is None where the element lacks the property, and so is its negation: ``neq`` and ``lte``,
+sent as the negation of ``equals`` and ``greaterThan``, drop what lacks the property too. Whether
+they do is an open question (:attr:`Answers.missing_passes_not`).
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import shapely
-from shapely.geometry.base import BaseGeometry
-
-from ..shapes import LON_LAT, area, distance, footprint, shape_in
+from ..questions import answers
+from ..shapes import footprint
 from ..values import Date, DateRange, Feature, Geometry, Image, Query, ServiceError
 from .base import WrongKindError, function, instance
 from .dates import moment, parse
 
 #: Selectors of an element's geometry.
-_GEOMETRIES: Final = frozenset({".all", ".geo"})
+GEOMETRIES: Final = frozenset({".all", ".geo"})
 _TIME: Final = "system:time_start"
 
 Test = Callable[[Any], bool | None]
+#: Results of filters → theirs together.
+Rule = Callable[[Sequence[bool | None]], bool | None]
 
 
 @dataclass(frozen=True)
@@ -32,26 +33,51 @@ class Filter:
 
     Attributes
     ----------
-    test : callable
-        Element → True, False, or None where the element lacks what is asked about.
+    steps : tuple of (callable, int)
+        The test in postfix order, so that its depth doesn't matter: a Test and 0, or a Rule and how
+        many of the results before it it joins.
     query : Query
         What it narrows a search to: nothing that it leaves out passes the test.
     """
 
-    test: Test
+    steps: tuple[tuple[Callable[[Any], bool | None], int], ...]
     query: Query = field(default_factory=Query)
+
+    def test(self, element: Any) -> bool | None:
+        """Whether an element passes; None where it lacks what is asked about."""
+        results: list[bool | None] = []
+        for compute, joined in self.steps:
+            if joined:
+                results[-joined:] = [compute(results[-joined:])]
+            else:
+                results.append(compute(element))
+        return results[0]
 
 
 instance("Filter", Filter)
 
 
+def single(test: Test, query: Query | None = None) -> Filter:
+    """A filter of one test."""
+    return Filter(((test, 0),), query or Query())
+
+
+def _joined(rule: Rule, filters: Sequence[Filter], query: Query | None = None) -> Filter:
+    if not filters:
+        return single(lambda _: rule([]))
+    steps = tuple(step for each in filters for step in each.steps)
+    return Filter((*steps, (rule, len(filters))), query or Query())
+
+
 def prop(element: Any, name: str) -> Any:
-    """A property of an image or a feature; None where it has none."""
+    """A property of an image or a feature, or its geometry; None where it has none."""
+    if name in GEOMETRIES:
+        return footprint(element)
     return element.get(name) if isinstance(element, Image) else element.properties.get(name)
 
 
 @dataclass(frozen=True)
-class _Operands:
+class Operands:
     """The two sides of a comparison, each a field of the element or a value."""
 
     left_field: str | None
@@ -60,6 +86,7 @@ class _Operands:
     left_value: Any
 
     def check(self, name: str) -> None:
+        """Refuse a side that is given twice, or not at all."""
         for side, selector, value in (
             ("left", self.left_field, self.left_value),
             ("right", self.right_field, self.right_value),
@@ -68,6 +95,7 @@ class _Operands:
                 raise ServiceError(f"{name}: Give either '{side}Field' or '{side}Value'.")
 
     def of(self, element: Any) -> tuple[Any, Any]:
+        """Both sides."""
         return (
             self.left_value if self.left_field is None else prop(element, self.left_field),
             self.right_value if self.right_field is None else prop(element, self.right_field),
@@ -78,7 +106,7 @@ Compare = Callable[[Any, Any], bool | None]
 
 
 def _comparison(name: str, compare: Compare, *arguments: Any) -> Test:
-    operands = _Operands(*arguments)
+    operands = Operands(*arguments)
     operands.check(name)
 
     def test(element: Any) -> bool | None:
@@ -129,9 +157,14 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "Image": (Image,),
     "Feature": (Feature,),
 }
+_SHAPES: Final = frozenset(
+    {"Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"}
+)
 
 
 def _has_type(left: Any, right: Any) -> bool:
+    if right in _SHAPES:
+        return isinstance(left, Geometry) and left.shape.geom_type == right
     types = _TYPES.get(right)
     if types is None:
         raise ServiceError(f"Filter.hasType: the emulator does not implement type {right!r}.")
@@ -156,7 +189,7 @@ _COMPARISONS: Final[dict[str, Compare]] = {
 def _register_comparison(name: str, compare: Compare) -> None:
     @function(name)
     def make(*operands: Any) -> Filter:
-        return Filter(_comparison(name, compare, *operands))
+        return single(_comparison(name, compare, *operands))
 
 
 for _name, _compare in _COMPARISONS.items():
@@ -165,16 +198,16 @@ for _name, _compare in _COMPARISONS.items():
 
 @function("Filter.hasType")
 def _of_type(*operands: Any) -> Filter:
-    _Operands(*operands).check("Filter.hasType")
+    Operands(*operands).check("Filter.hasType")
     if isinstance(operands[1], str):
         _has_type(None, operands[1])  # an unknown type is an error, whatever the elements are
-    return Filter(_comparison("Filter.hasType", _has_type, *operands))
+    return single(_comparison("Filter.hasType", _has_type, *operands))
 
 
 @function("Filter.maxDifference")
 def _max_difference(difference: float, *operands: Any) -> Filter:
     close = _ordered(lambda left, right: abs(left - right) <= difference)
-    return Filter(_comparison("Filter.maxDifference", close, *operands))
+    return single(_comparison("Filter.maxDifference", close, *operands))
 
 
 @function("Filter.rangeContains")
@@ -186,12 +219,12 @@ def _range_contains(field: str, low: Any, high: Any) -> Filter:
         value = _plain(prop(element, field))
         return _all([compare(low, value), compare(value, high)])
 
-    return Filter(test)
+    return single(test)
 
 
 @function("Filter.dateRangeContains")
 def _date_range_contains(*arguments: Any) -> Filter:
-    operands = _Operands(*arguments)
+    operands = Operands(*arguments)
 
     def contains(dates: Any, value: Any) -> bool | None:
         try:
@@ -202,7 +235,7 @@ def _date_range_contains(*arguments: Any) -> Filter:
     query = Query()
     if isinstance(operands.left_value, DateRange) and operands.right_field == _TIME:
         query = Query(start=operands.left_value.start, end=operands.left_value.end)
-    return Filter(_comparison("Filter.dateRangeContains", contains, *arguments), query)
+    return single(_comparison("Filter.dateRangeContains", contains, *arguments), query)
 
 
 _CALENDAR: Final[dict[str, Callable[[Any], int]]] = {
@@ -231,7 +264,7 @@ def _calendar_range(start: int, end: int | None, field: str) -> Filter:
         value = read(moment(parse(time)))
         return start <= value <= last if start <= last else value >= start or value <= last
 
-    return Filter(test)
+    return single(test)
 
 
 @function("Filter.dayOfYear")
@@ -241,7 +274,7 @@ def _day_of_year(start: int, end: int) -> Filter:
 
 @function("Filter.notNull")
 def _not_null(names: list[str]) -> Filter:
-    return Filter(lambda element: all(prop(element, name) is not None for name in names))
+    return single(lambda element: all(prop(element, name) is not None for name in names))
 
 
 def _all(results: Sequence[bool | None]) -> bool | None:
@@ -250,134 +283,44 @@ def _all(results: Sequence[bool | None]) -> bool | None:
     return None if None in results else True
 
 
+def _any(results: Sequence[bool | None]) -> bool | None:
+    return True if True in results else None if None in results else False
+
+
+def _not(results: Sequence[bool | None]) -> bool | None:
+    """Of None it is None too, or True: an open question."""
+    (result,) = results
+    if result is None:
+        return True if answers().missing_passes_not else None
+    return not result
+
+
 @function("Filter.and")
 def both(filters: list[Filter]) -> Filter:
     """What passes all filters."""
     query = Query()
     for each in filters:
         query = query.narrowed(each.query)
-    return Filter(lambda element: _all([each.test(element) for each in filters]), query)
+    return _joined(_all, filters, query)
 
 
 @function("Filter.or")
 def either(filters: list[Filter]) -> Filter:
     """What passes any of the filters."""
-
-    def test(element: Any) -> bool | None:
-        results = [each.test(element) for each in filters]
-        return True if True in results else None if None in results else False
-
-    return Filter(test)
+    return _joined(_any, filters)
 
 
 @function("Filter.not")
 def negation(given: Filter) -> Filter:
-    """What fails a filter; what lacks the property passes neither."""
-
-    def test(element: Any) -> bool | None:
-        result = given.test(element)
-        return None if result is None else not result
-
-    return Filter(test)
+    """What fails a filter."""
+    return _joined(_not, [given])
 
 
 @function("Filter.always")
 def _always() -> Filter:
-    return Filter(lambda _: True)
+    return single(lambda _: True)
 
 
 @function("Filter.never")
 def _never() -> Filter:
-    return Filter(lambda _: False)
-
-
-Relate = Callable[[BaseGeometry, BaseGeometry], bool]
-
-#: Closed, as Earth Engine's are: touching is intersecting, and a boundary is contained.
-_RELATIONS: Final[dict[str, Relate]] = {
-    "intersects": lambda left, right: bool(shapely.intersects(left, right)),
-    "disjoint": lambda left, right: bool(shapely.disjoint(left, right)),
-    "contains": lambda left, right: not right.is_empty and bool(shapely.covers(left, right)),
-    "isContained": lambda left, right: not left.is_empty and bool(shapely.covers(right, left)),
-}
-#: What an image without bounds is to any geometry: everything. Sides as above.
-_UNBOUNDED: Final = {"intersects": True, "disjoint": False, "contains": True, "isContained": False}
-
-
-def _geometry(value: Any) -> Geometry | None:
-    geometry = footprint(value) if isinstance(value, Feature | Image) else value
-    if geometry is not None and not isinstance(geometry, Geometry):
-        raise WrongKindError("Geometry")
-    return geometry
-
-
-def _fixed_geometry(name: str, operands: _Operands) -> Geometry:
-    """The right side; the left is the element's geometry."""
-    operands.check(name)
-    if operands.left_field not in _GEOMETRIES or operands.right_field is not None:
-        raise ServiceError(
-            f"{name}: the emulator compares the elements' geometry ('.geo' or '.all', as "
-            "leftField) with a geometry (as rightValue) only."
-        )
-    try:
-        geometry = _geometry(operands.right_value)
-    except WrongKindError:
-        geometry = None
-    if geometry is None:
-        raise ServiceError(f"{name}, argument 'rightValue': Invalid type. Expected type: Geometry.")
-    return geometry
-
-
-def _register_relation(word: str, relate: Relate) -> None:
-    name = f"Filter.{word}"
-
-    @function(name, takes="leftField rightValue rightField leftValue", harmless="maxError")
-    def make(*operands: Any) -> Filter:
-        right = shape_in(_fixed_geometry(name, _Operands(*operands)), LON_LAT)
-        shapely.prepare(right)
-
-        def test(element: Any) -> bool | None:
-            where = footprint(element)
-            if where is None:
-                return _UNBOUNDED[word] if isinstance(element, Image) else None
-            return relate(shape_in(where, LON_LAT), right)
-
-        return Filter(test, Query((right,)) if word == "intersects" else Query())
-
-
-for _name, _relate in _RELATIONS.items():
-    _register_relation(_name, _relate)
-
-
-@function(
-    "Filter.withinDistance",
-    takes="distance leftField rightValue rightField leftValue",
-    harmless="maxError",
-)
-def _within_distance(metres: float, *operands: Any) -> Filter:
-    right = _fixed_geometry("Filter.withinDistance", _Operands(*operands))
-
-    def test(element: Any) -> bool | None:
-        where = footprint(element)
-        if where is None:
-            return True if isinstance(element, Image) else None
-        return distance(right, where) <= metres
-
-    return Filter(test)
-
-
-@function("Filter.area", takes="min max geometrySelector", harmless="maxError")
-def _area(low: float, high: float, selector: str | None) -> Filter:
-    if selector not in {None, *_GEOMETRIES}:
-        raise ServiceError(f"Filter.area: the emulator has no geometry {selector!r}.")
-
-    def test(element: Any) -> bool | None:
-        where = footprint(element)
-        return None if where is None else low <= area(where) <= high
-
-    return Filter(test)
-
-
-@function("Filter.hasGeometry")
-def _has_geometry() -> Filter:
-    return Filter(lambda element: footprint(element) is not None)
+    return single(lambda _: False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
 import shapely
 from shapely.errors import ShapelyError
 from shapely.geometry import shape as from_geojson
@@ -70,10 +71,11 @@ def _construct(
     projection = crs or Projection(LON_LAT)
     try:
         shape: BaseGeometry = from_geojson(read(coordinates))
-    except (ShapelyError, ValueError, TypeError, IndexError):
+        # Lines that cross are cut where they do: of a polygon, what the even/odd rule has inside.
+        with np.errstate(all="ignore"):  # coordinates beyond all sense overflow
+            shape = shapely.make_valid(shape)
+    except (ShapelyError, ValueError, TypeError, IndexError, RecursionError):
         raise ServiceError(f"{name}: Invalid coordinates.") from None
-    # Lines that cross are cut where they do: of a polygon, what the even/odd rule has inside.
-    shape = shapely.make_valid(shape)
     geographic = parse_crs(projection.crs).is_geographic
     if geodesic is None:  # "or true if the inputs are numbers"; planar where not on the globe
         geodesic = geographic

@@ -6,17 +6,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from ..bands import WGS84, Constant, Derived, cast, common_type, constant_type, derive
+from ..limits import STACK
+from ..questions import answers
 from ..sampling import inside, joined_footprint
+from ..shapes import LON_LAT, shape_in
 from ..values import Band, Catalog, Geometry, Image, Pixels, ServiceError
-from .base import function, instance
+from .base import WrongKindError, convert, function, instance, kind_of
 from .collections import Collection
-
-_MAX_STACK: Final = 5_000
 
 instance("Image", Image)
 
@@ -158,8 +159,12 @@ def _zero() -> Image:
 
 @function("Image.unmask")
 def _unmask(image: Image, value: Image | None, same_footprint: bool) -> Image:
-    """With the same footprint nothing is filled outside; else wherever the value is valid."""
+    """With the same footprint nothing is filled outside; else wherever the value is valid.
+
+    The latter is documented; that it holds for composites too is an open question.
+    """
     fill = _zero() if value is None else value
+    same_footprint = same_footprint or answers().unmask_edge == "input"
     footprint = image.footprint if same_footprint else joined_footprint([image, fill])
     limits = [inside(image.footprint)] if same_footprint and image.footprint else []
     bands = []
@@ -211,24 +216,32 @@ def _self_mask(image: Image) -> Image:
     return image.with_bands([derive(band, [band, band], _updated) for band in image.bands])
 
 
+def homogeneous(name: str, collection: Collection) -> list[tuple[Band, ...]]:
+    """Each band of a collection's images, in the order of the images.
+
+    Raises
+    ------
+    ServiceError
+        The images haven't all the same bands in the same order.
+    """
+    images = collection.elements
+    names = [[band.name for band in image.bands] for image in images]
+    if any(each != names[0] for each in names):
+        raise ServiceError(
+            f"{name}: Expected a homogeneous image collection, but an image with incompatible "
+            f"bands was encountered. Expected bands: [{', '.join(names[0])}]."
+        )
+    return list(zip(*(image.bands for image in images), strict=True))
+
+
 @function("ImageCollection.mosaic")
 def _mosaic(collection: Collection) -> Image:
     """The last image on top, each band by its own mask.
 
     The footprint is the images' together [not verified against Earth Engine].
     """
-    images = list(collection.elements)
-    if not images:
-        return Image(())
-    names = [band.name for band in images[0].bands]
-    for image in images:
-        if [band.name for band in image.bands] != names:
-            raise ServiceError(
-                "ImageCollection.mosaic: Expected a homogeneous image collection, but an image "
-                f"with incompatible bands was encountered. Expected bands: [{', '.join(names)}]."
-            )
-    stacks = zip(*(image.bands for image in images), strict=True)
-    return Image(tuple(map(_on_top, stacks)), footprint=joined_footprint(images))
+    stacks = homogeneous("ImageCollection.mosaic", collection)
+    return Image(tuple(map(_on_top, stacks)), footprint=joined_footprint(collection.elements))
 
 
 def _on_top(bands: Sequence[Band]) -> Band:
@@ -255,10 +268,7 @@ def _to_bands(collection: Collection) -> Image:
         for image in images
         for band in image.bands
     ]
-    if len(bands) > _MAX_STACK:
-        raise ServiceError(
-            f"ImageCollection.toBands: Too many bands: {len(bands)}, at most {_MAX_STACK}."
-        )
+    STACK.check(len(bands))
     stack = Image((), footprint=joined_footprint(images))
     return _renamed("ImageCollection.toBands", stack, bands, None)
 
@@ -272,3 +282,22 @@ def clipped(image: Image, geometry: Geometry) -> Image:
 
     bands = tuple(derive(band, [band, limit], cut) for band in image.bands)
     return replace(image, bands=bands, footprint=geometry)
+
+
+@function("Image.clip")
+def _clip(image: Image, geometry: Any) -> Image:
+    """By pixel centres, those on the edge included [not verified against Earth Engine]."""
+    try:
+        within = convert("Geometry", geometry)
+    except WrongKindError:
+        raise ServiceError(
+            "Image.clip, argument 'geometry': Invalid type. Expected type: Geometry or Feature. "
+            f"Actual type: {kind_of(geometry)}."
+        ) from None
+    return replace(clipped(image, within), footprint=_common_footprint(image.footprint, within))
+
+
+def _common_footprint(one: Geometry | None, other: Geometry) -> Geometry:
+    if one is None:
+        return other
+    return Geometry(shape_in(one, LON_LAT).intersection(shape_in(other, LON_LAT)))

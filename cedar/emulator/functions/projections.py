@@ -14,7 +14,7 @@ from ..shapes import parse_crs
 from ..values import IDENTITY, AffineCoefficients, Geometry, Image, Projection, ServiceError
 from .base import WrongKindError, function, kind
 from .images import clipped
-from .reducers import Reducer
+from .reducers import STATISTICS, Reducer
 
 
 def _transform(numbers: list[Any]) -> AffineCoefficients:
@@ -117,7 +117,7 @@ def _resample(image: Image, mode: str) -> Image:
 
 @function("Image.reduceResolution", takes="image reducer maxPixels")
 def _reduce_resolution(image: Image, reducer: Reducer, max_pixels: int) -> Image:
-    if reducer.output != "mean":
+    if reducer.statistics != (STATISTICS["mean"],):
         raise ServiceError("Image.reduceResolution: the emulator has Reducer.mean only.")
     _check_resolution("Image.reduceResolution", image)
     return image.with_bands([mean(band, max_pixels) for band in image.bands])

@@ -51,22 +51,107 @@ def test_aggregate_array_drops_nulls(ee, run, images):
     assert run(ee.ImageCollection("MEMORY").aggregate_array("CLOUD"), *images) == [5, 3]
 
 
-def test_more_than_5000_elements_are_refused_in_the_services_words(ee, run):
+def test_more_than_5000_elements_are_refused_in_the_services_words_where_they_are_listed(ee, run):
     many = [Image((), {"system:index": str(i)}) for i in range(5001)]
     collection = ee.ImageCollection("MEMORY")
     text = r"^Collection query aborted after accumulating over 5000 elements\.$"
     for built in (
-        collection.toList(5),
+        collection.toList(5001),
         collection.aggregate_array("system:index"),
-        collection.map(lambda i: i),
-        collection.mosaic(),
+        collection.reduceColumns(ee.Reducer.count(), ["system:index"]),
     ):
         with pytest.raises(ServiceError, match=text):
             run(built, *many)
     with pytest.raises(ServiceError, match=text):
         encode(run(collection, *many))
     assert run(collection.size(), *many) == 5001
-    assert len(run(collection, *many[:5000]).elements) == 5000
+    assert len(run(collection.toList(5000, 1), *many)) == 5000
+    assert len(encode(run(collection, *many[:5000]))["features"]) == 5000
+
+
+@pytest.mark.parametrize("method", ["select", "map", "sort", "merge", "distinct"])
+def test_what_is_filtered_in_the_end_may_have_been_more_than_5000(ee, run, method):
+    many = [Image((), {"system:index": str(i)}) for i in range(5001)]
+    collection = ee.ImageCollection("MEMORY")
+    arguments = {
+        "select": [[]],
+        "map": [lambda image: image.set("x", 1)],
+        "sort": ["system:index", False],
+        "merge": [ee.ImageCollection([])],
+        "distinct": ["system:index"],
+    }
+    steps = getattr(collection, method)(*arguments[method])
+    found = run(steps.filter(ee.Filter.stringEndsWith("system:index", "4999")), *many)
+    assert len(encode(found)["features"]) == 1
+
+
+def test_a_filter_after_select_narrows_the_search(ee, run, images, catalog):
+    memory = catalog(images)
+    chosen = ee.ImageCollection("MEMORY").select(["b"], ["c"]).filterDate(15, 25)
+    renamed = chosen.map(lambda image: image.addBands(ee.Image(1)).updateMask(1)).filterDate(16)
+    found = run(renamed, catalog=memory)
+    assert indices(found) == []
+    ((start, end),) = [(query.start, query.end) for query in memory.queries]
+    assert (start, end) == (16, 17)
+    assert indices(run(chosen, catalog=memory)) == ["b"]
+
+
+def test_a_filter_after_a_function_that_may_change_properties_does_not(ee, run, images, catalog):
+    for function in (
+        lambda image: image.set("system:time_start", 20),
+        lambda image: ee.Image("MEMORY/b").select("b"),
+        lambda image: ee.Image(1).addBands(image).set("system:time_start", 20),
+    ):
+        memory = catalog(images)
+        moved = ee.ImageCollection("MEMORY").map(function).filterDate(20)
+        assert indices(run(moved, catalog=memory)) == ["a", "b", "c"]
+        assert [(query.start, query.end) for query in memory.queries] == [(None, None)]
+
+
+def test_a_collection_is_iterated_over_and_thinned_out(ee, run, images):
+    collection = ee.ImageCollection("MEMORY")
+    joined = collection.iterate(
+        lambda image, text: ee.String(text).cat(ee.Image(image).id()), ee.String("")
+    )
+    assert run(joined, *images) == "abc"
+    assert run(collection.iterate(lambda image, other: image), *images).id == "MEMORY/c"
+    features = [ee.Feature(None, {"x": x, "y": y}) for x, y in ((1, [1]), (1.0, [1]), (1, [2]))]
+    distinct = run(ee.FeatureCollection(features).distinct("x"))
+    assert indices_of(distinct) == ["0"]
+    assert indices_of(run(ee.FeatureCollection(features).distinct(["x", "y"]))) == ["0", "2"]
+
+
+def indices_of(features):
+    return [each.properties["system:index"] for each in features.elements]
+
+
+def test_statistics_of_a_property(ee, run, images):
+    collection = ee.ImageCollection("MEMORY")
+    stats = {"sum": 8, "min": 3, "max": 5, "mean": 4, "sum_sq": 34, "total_count": 3}
+    stats |= {"sample_sd": 2**0.5, "sample_var": 2, "total_sd": 1, "total_var": 1}
+    stats |= {"valid_count": 2, "weight_sum": 2, "weighted_sum": 8}
+    assert run(collection.aggregate_stats("CLOUD"), *images) == pytest.approx(stats)
+    for name, expected in {
+        "array": [5, 3],
+        "count": 2,
+        "count_distinct": 2,
+        "first": 5,
+        "histogram": {"3": 1, "5": 1},
+        "max": 5,
+        "mean": 4,
+        "min": 3,
+        "product": 15,
+        "sum": 8,
+        "sample_sd": 2**0.5,
+        "total_var": 1,
+    }.items():
+        result = run(getattr(collection, f"aggregate_{name}")("CLOUD"), *images)
+        assert result == (pytest.approx(expected) if isinstance(expected, float) else expected)
+    assert run(collection.aggregate_max("system:index"), *images) == "c"
+    assert run(collection.aggregate_mean("nothing"), *images) is None
+    assert run(collection.limit(1).aggregate_sample_sd("CLOUD"), *images) == 0
+    with pytest.raises(ServiceError, match="values of 'system:index' are of other kinds"):
+        run(collection.aggregate_sum("system:index"), *images)
 
 
 def test_map_keeps_the_index_and_set_keeps_id_and_version(ee, run, images):

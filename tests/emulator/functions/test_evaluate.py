@@ -161,7 +161,7 @@ def test_what_a_mapped_function_has_in_common_is_evaluated_once(ee, run, image, 
     images = [image(str(i), b=np.ones((6, 8), "int16")) for i in range(5)]
     memory = catalog(images)
     masked = ee.ImageCollection("MEMORY").map(lambda i: i.updateMask(ee.Image("MEMORY/0")))
-    run(masked, catalog=memory)
+    assert len(run(masked, catalog=memory).elements) == 5
     assert memory.loads == ["MEMORY/0"]
 
 

@@ -186,6 +186,26 @@ def test_added_bands_get_a_suffix_or_overwrite(ee, run, image, grid):
     assert replaced.id == "MEMORY/a"
 
 
+def test_clip_masks_outside_and_narrows_the_footprint(ee, run, image, grid):
+    a = image("a", footprint=west_half(), b=ONES)
+    outline = [300_060, 4_699_820, 300_240, 4_700_000]
+    box = ee.Geometry.Rectangle(outline, "EPSG:32619", False)
+    for shape in (box, ee.Feature(box, {"x": 1})):
+        clipped = run(ee.Image("MEMORY/a").clip(shape), a)
+        assert clipped.properties == a.properties
+        ((_, pixels),) = render(clipped, grid())
+        np.testing.assert_array_equal(pixels.mask[0], np.arange(8) >= 2)
+        whole = a.footprint.shape
+        assert 0.4 < clipped.footprint.shape.area / whole.area < 0.6
+        assert whole.buffer(1e-9).contains(clipped.footprint.shape)
+    everywhere = run(ee.Image(1).clip(box))
+    assert everywhere.footprint.projection == Projection("EPSG:32619")
+    with pytest.raises(
+        ServiceError, match=r"Expected type: Geometry or Feature. Actual type: Image"
+    ):
+        run(ee.ApiFunction.call_("Image.clip", ee.Image(1), ee.Image(2)))
+
+
 def test_constants_are_valid_everywhere_and_as_narrow_as_they_can_be(ee, run, grid):
     made = run(ee.Image.constant([1, -1, 300, 0.5, 70_000.0, -(2**40)]))
     assert [band.name for band in made.bands] == [f"constant_{i}" for i in range(6)]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -33,6 +35,9 @@ EXACT = {
     "max": max,
     "min": min,
     "bitwiseAnd": lambda a, b: a & b,
+    "bitwiseOr": lambda a, b: a | b,
+    "bitwiseXor": lambda a, b: a ^ b,
+    "mod": lambda a, b: math.fmod(a, b) if b else 0,
 }
 TRUTHS = {
     "eq": lambda a, b: a == b,
@@ -177,10 +182,85 @@ def test_any_mask_is_the_maximum_of_the_masks(ee, run, image, grid):
 
 def test_a_reduction_that_the_emulator_lacks_is_refused(ee, run, image):
     a = image("a", x=ONES)
-    with pytest.raises(ServiceError, match="has no 'count' of bands"):
-        run(ee.Image("MEMORY/a").reduce(ee.Reducer.count()), a)
+    with pytest.raises(ServiceError, match="has no 'list' of pixels"):
+        run(ee.Image("MEMORY/a").reduce(ee.Reducer.toList()), a)
     with pytest.raises(ServiceError, match="does not implement argument 'numInputs'"):
         run(ee.Image("MEMORY/a").reduce(ee.Reducer.max(2)), a)
+
+
+@FAST
+@given(
+    data=st.data(), name=st.sampled_from(["add", "subtract", "multiply"]),
+    types=st.tuples(st.sampled_from(NARROW[:4]), st.sampled_from(NARROW[:4])),
+)  # fmt: skip
+def test_sums_differences_and_products_of_integers_are_exact(
+    ee, run, image, grid, data, name, types
+):
+    left, right = (data.draw(arrays(dtype, SHAPE)) for dtype in types)
+    built = getattr(ee.Image("MEMORY/a"), name)(ee.Image("MEMORY/b"))
+    pixels = only(run, grid, built, image("a", x=left), image("b", y=right))
+    pairs = zip(left.ravel().tolist(), right.ravel().tolist(), strict=True)
+    wanted = [EXACT[name](*pair) for pair in pairs]
+    assert pixels.values.ravel().tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "compute", "dtype"),
+    [
+        ("abs", np.abs, "float64"), ("ceil", np.ceil, "float64"), ("floor", np.floor, "float64"),
+        ("round", lambda values: np.floor(values + 0.5), "float64"), ("exp", np.exp, "float64"),
+        ("sqrt", np.sqrt, "float64"), ("log", np.log, "float64"),
+        ("Not", lambda values: values == 0, "uint8"),
+    ],
+)  # fmt: skip
+def test_functions_of_one_value(ee, run, image, grid, name, compute, dtype):
+    values = np.linspace(0, 4, 48).reshape(SHAPE)
+    mask = np.arange(48).reshape(SHAPE) % 3 > 0
+    pixels = only(run, grid, getattr(ee.Image("MEMORY/a"), name)(), image("a", b=(values, mask)))
+    assert pixels.values.dtype == dtype
+    np.testing.assert_array_equal(pixels.mask, mask)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(pixels.values[mask], compute(values)[mask])
+
+
+def test_abs_and_bitwise_not_have_types_that_hold_them(ee, run, image, grid):
+    a = image("a", b=np.full(SHAPE, -128, "int8"))
+    assert only(run, grid, ee.Image("MEMORY/a").abs(), a).values[0, 0] == 128
+    b = image("b", b=np.full(SHAPE, 25, "uint8"))
+    turned = only(run, grid, ee.Image("MEMORY/b").bitwiseNot(), b)
+    assert (turned.values[0, 0], turned.values.dtype) == (-26, "int16")
+
+
+def test_bits_are_shifted(ee, run, image, grid):
+    a = image("a", b=np.full(SHAPE, 0b1011, "uint16"))
+    source = ee.Image("MEMORY/a")
+    assert only(run, grid, source.leftShift(3), a).values[0, 0] == 0b1011000
+    assert only(run, grid, source.rightShift(2), a).values[0, 0] == 0b10
+    assert only(run, grid, source.rightShift(80), a).values[0, 0] == 0
+
+
+def test_a_normalized_difference_is_of_the_first_two_bands_unless_named(ee, run, image, grid):
+    values = np.array([[5, 3, -1, 0], [1, 1, 4, 0]], "int16")
+    bands = {f"b{i}": np.resize(values[i], SHAPE) for i in (0, 1)}
+    a = image("a", **bands, c=ONES)
+    pixels = only(run, grid, ee.Image("MEMORY/a").normalizedDifference(), a)
+    assert pixels.mask[0, :4].tolist() == [True, True, False, True]
+    assert pixels.values[0, :2].tolist() == pytest.approx([4 / 6, 2 / 4])
+    assert pixels.values[0, 3] == 0
+    with pytest.raises(ServiceError, match="Need 2 bands, got 3"):
+        run(ee.Image("MEMORY/a").normalizedDifference(["b0", "b1", "c"]), a)
+
+
+def test_remap_masks_what_it_does_not_know_unless_there_is_a_default(ee, run, image, grid):
+    a = image("a", b=np.resize(np.array([1, 2, 3, 4], "uint8"), SHAPE), c=ONES)
+    source = ee.Image("MEMORY/a")
+    pixels = only(run, grid, source.remap([1, 3], [100, -5]), a)
+    assert pixels.mask[0, :4].tolist() == [True, False, True, False]
+    assert pixels.values[0, [0, 2]].tolist() == [100, -5]
+    assert only(run, grid, source.remap([1], [7], 0, "c"), a).values[0, 0] == 7
+    for arguments in ([[1], [1, 2]], [["a"], [1]], [[1], [1], ee.Image(1)]):
+        with pytest.raises(ServiceError, match="takes two lists of as many numbers"):
+            run(source.remap(*arguments), a)
 
 
 @pytest.mark.parametrize(

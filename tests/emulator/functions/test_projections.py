@@ -180,6 +180,25 @@ def test_a_mean_is_of_the_valid_native_pixels_whose_centres_are_inside(ee, run, 
     assert pixels.values.dtype == "float64"
 
 
+@pytest.mark.parametrize("pixel", [2, 3])
+@pytest.mark.parametrize("offset", [-1, -2, 1])
+def test_a_mean_at_the_edge_is_of_the_valid_pixels_that_there_are(
+    ee, run, image, grid, pixel, offset
+):
+    mask = RAMP % 5 > 0
+    built = run(
+        ee.Image("MEMORY/a").reduceResolution(ee.Reducer.mean()), image("a", b=(RAMP, mask))
+    )
+    pixels = pixels_on(grid(5, 4, offset, offset, pixel=pixel), built)
+    around = np.pad(np.where(mask, RAMP, np.nan), 20, constant_values=np.nan)
+    start = 20 + offset
+    window = around[start : start + 4 * pixel, start : start + 5 * pixel]
+    blocks = np.ma.masked_invalid(window).reshape(4, pixel, 5, pixel)
+    expected = blocks.mean(axis=(1, 3))
+    np.testing.assert_array_equal(pixels.mask, ~np.ma.getmaskarray(expected))
+    np.testing.assert_allclose(pixels.values[pixels.mask], expected.compressed())
+
+
 def test_a_mean_of_finer_pixels_is_the_nearest(ee, run, image, grid):
     built = run(ee.Image("MEMORY/a").reduceResolution(ee.Reducer.mean()), image("a", b=RAMP))
     pixels = pixels_on(grid(24, 18, pixel=1 / 3), built)
