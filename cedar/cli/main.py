@@ -9,6 +9,7 @@ import click
 
 from cedar._version import __version__
 
+from .auth import auth
 from .base import Group, Settings
 from .cancel import cancel
 from .clean import clean
@@ -16,6 +17,7 @@ from .collections import collections
 from .config import config
 from .demo import demo
 from .download import download
+from .emulator import emulator
 from .errors import failed, logged, terminable
 from .list import list_orders
 from .show import show
@@ -41,7 +43,8 @@ def group() -> None:
 
 
 for command in (
-    submit, list_orders, show, update, watch, download, clean, cancel, collections, config, demo,
+    submit, list_orders, show, update, watch, download, clean, cancel, collections, config,
+    auth, emulator, demo,
 ):  # fmt: skip
     group.add_command(command)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
+from cedar.credentials import check_url, is_loopback
 from cedar.engines.base import Engine, Progress
-from cedar.exceptions import ConfigError, InputError
+from cedar.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from cedar.emulator import Emulator
@@ -22,15 +24,39 @@ if TYPE_CHECKING:
 #: What `url` says for the emulator in this process.
 EMULATOR: Final = "emulator"
 DEFAULT_URL: Final = "https://earthengine.googleapis.com"
+#: For many small requests, as pulls are: with a limit of its own, and fewer caches.
+HIGH_VOLUME_URL: Final = "https://earthengine-highvolume.googleapis.com"
+
+#: Google's variable for a Cloud project.
+PROJECT_VARIABLE: Final = "GOOGLE_CLOUD_PROJECT"
+NO_PROJECT: Final = (
+    f"Earth Engine needs a Cloud project: set `project` in section `earthengine`, or "
+    f"${PROJECT_VARIABLE} (or try `url: emulator`, which needs none)"
+)
 
 CONFIG_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
-        "project": {"type": "string", "minLength": 1, "description": "Cloud project."},
+        "project": {
+            "type": "string",
+            "minLength": 1,
+            "description": "Cloud project; without it, $GOOGLE_CLOUD_PROJECT, else the one that "
+            "the credential names.",
+        },
         "url": {
             "type": "string",
             "minLength": 1,
             "description": "Another host of the service, or `emulator`: the one in this process.",
+        },
+        "high_volume": {
+            "type": "boolean",
+            "description": "Use the service's high-volume host, for many requests at once.",
+        },
+        "credentials": {
+            "type": "string",
+            "minLength": 1,
+            "description": "Key file of a service account or user; without it, what `earthengine "
+            "authenticate` wrote, else application default credentials.",
         },
         "catalog": {
             "type": "string",
@@ -49,18 +75,41 @@ def from_config(section: Mapping[str, Any], directory: Path) -> EarthEngine:
     Raises
     ------
     ConfigError
-        `catalog` without the emulator.
+        Its settings don't go together.
     """
-    url, catalog = section.get("url"), section.get("catalog")
-    if url != EMULATOR:
-        if catalog is not None:
-            raise ConfigError("earthengine: catalog goes with `url: emulator` only")
-        return EarthEngine(section.get("project"), url)
+
+    def path(key: str) -> Path | None:
+        return None if key not in section else directory / Path(section[key]).expanduser()
+
+    url, high_volume = section.get("url"), section.get("high_volume", False)
+    if "catalog" in section and url != EMULATOR:
+        raise ConfigError("earthengine: catalog goes with `url: emulator` only")
+    if "credentials" in section and url == EMULATOR:
+        raise ConfigError("earthengine: the emulator takes no credentials")
+    if high_volume and url is not None:
+        raise ConfigError("earthengine: give either url or high_volume")
     return EarthEngine(
         section.get("project"),
-        url,
-        catalog=None if catalog is None else directory / Path(catalog).expanduser(),
+        HIGH_VOLUME_URL if high_volume else url,
+        catalog=path("catalog"),
+        credentials=path("credentials"),
     )
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Cloud project.
+
+    Attributes
+    ----------
+    id : str
+        Its id, or number.
+    source : str
+        Where it was found.
+    """
+
+    id: str
+    source: str
 
 
 class EarthEngine(Engine):
@@ -72,13 +121,17 @@ class EarthEngine(Engine):
     Parameters
     ----------
     project : str, optional
-        Cloud project; by default $GOOGLE_CLOUD_PROJECT. The emulator needs none.
+        Cloud project; by default $GOOGLE_CLOUD_PROJECT, else the one that the credential's file
+        names. The emulator needs none.
     url : str, optional
         Another host of the service, or ``emulator``.
     catalog : path, optional
         Directory of STAC Items for ``url="emulator"``.
     emulator : Emulator, optional
         An emulator that the caller has entered, instead of `url` and `catalog`.
+    credentials : path, optional
+        Key file of a service account or user; by default what ``earthengine authenticate`` wrote,
+        else application default credentials. None is ever sent to a host that isn't Google's.
     """
 
     def __init__(
@@ -88,31 +141,48 @@ class EarthEngine(Engine):
         *,
         catalog: Path | None = None,
         emulator: Emulator | None = None,
+        credentials: Path | None = None,
     ):
-        self.emulated = emulator is not None or url == EMULATOR
-        self.project = project or (
-            None if self.emulated else os.environ.get("GOOGLE_CLOUD_PROJECT") or None
-        )
-        self.url = EMULATOR if self.emulated else (url or DEFAULT_URL).rstrip("/")
+        in_process = emulator is not None or url == EMULATOR
+        self.url = EMULATOR if in_process else (url or DEFAULT_URL).rstrip("/")
+        if not in_process:
+            check_url(self.url)
+        #: Whether it isn't the real service: what is on this machine's loopback isn't either.
+        self.emulated = in_process or is_loopback(self.url)
+        self.credentials = credentials
+        self._project = project
         self._catalog = catalog
         self._emulator = emulator
-        if not self.emulated:
-            _check_host(self.url)
+
+    @cached_property
+    def found_project(self) -> Project | None:
+        """The Cloud project, and where it was found. The emulator's is what is given."""
+        if self._project:
+            return Project(self._project, "the configuration")
+        if self.emulated:
+            return None
+        if named := os.environ.get(PROJECT_VARIABLE):
+            return Project(named, f"${PROJECT_VARIABLE}")
+        from .access import project_of
+
+        return project_of(self.credentials)
+
+    @property
+    def project(self) -> str | None:
+        """Id of the Cloud project."""
+        return None if self.found_project is None else self.found_project.id
 
     def endpoint(self) -> tuple[str, Any]:
-        """Return the base url, and the transport that answers it (None: the client's own).
+        """Return the base url, and the transport that answers it (None: the network).
 
         Raises
         ------
         ConfigError
             The catalog can't be read, or there is no project for the real service.
         """
-        if not self.emulated:
-            if self.project is None and not is_loopback(self.url):
-                raise ConfigError(
-                    "Earth Engine needs a Cloud project: set `project` in section `earthengine`, "
-                    "or $GOOGLE_CLOUD_PROJECT (or try `url: emulator`, which needs none)"
-                )
+        if self.url != EMULATOR:
+            if self.project is None and not self.emulated:
+                raise ConfigError(NO_PROJECT)
             return self.url, None
         if self._emulator is None:
             from cedar.emulator import Emulator
@@ -127,12 +197,11 @@ class EarthEngine(Engine):
         session.connect(self)
 
     def identity(self) -> dict[str, Any]:
-        emulated = self.emulated or is_loopback(self.url)
         return {
             "name": "earthengine",
-            "url": EMULATOR if emulated else self.url,
+            "url": EMULATOR if self.emulated else self.url,
             "project": self.project,
-            "emulated": emulated,
+            "emulated": self.emulated,
         }
 
     def check(self) -> None:
@@ -214,21 +283,3 @@ def default() -> EarthEngine:
         if session.is_callers():
             return CallersSession()
     return EarthEngine()
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a url's host is this machine."""
-    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
-
-
-def _check_host(url: str) -> None:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    google = parts.scheme == "https" and (
-        host == "googleapis.com" or host.endswith(".googleapis.com")
-    )
-    if not google and not (is_loopback(url) and parts.scheme in ("http", "https")):
-        raise InputError(
-            f"earthengine url {url!r} is neither Google's, by https, nor on this machine: "
-            "credentials are sent nowhere else"
-        )

@@ -9,15 +9,22 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import ee
 import ee.deprecation
 import googleapiclient.errors
 from ee import _state
+from google.auth.exceptions import GoogleAuthError, TransportError
 
-from cedar.exceptions import CedarError, ConfigError, EngineError
+from cedar.credentials import is_loopback
+from cedar.exceptions import CedarError, EngineError
+
+from .access import credential
+from .limiter import LIMITER
+from .transport import Transport
 
 if TYPE_CHECKING:
     from . import EarthEngine
@@ -25,27 +32,30 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _lock = threading.Lock()
-#: The engine that made the session, and the session as it made it.
-_made: tuple[EarthEngine, tuple[Any, ...]] | None = None
+#: The engine that made the session (None: it failed to), and the session as it made it.
+_made: tuple[EarthEngine | None, tuple[Any, ...]] | None = None
 
-#: The service's words for "ask for less at once" (facts of the public documentation and forums).
-_TOO_LARGE = (
+#: The service's words for a request whose expression is too long.
+PAYLOAD: Final = "Request payload size exceeds"
+#: Its words for too many images in a collection.
+TOO_MANY_ELEMENTS: Final = "accumulating over 5000 elements"
+#: Its words for "ask for less at once".
+_TOO_LARGE: Final = (
+    PAYLOAD,
+    TOO_MANY_ELEMENTS,
     "User memory limit exceeded",
     "Output of image computation is too large",
     "Computation timed out",
     "Total request size",
-    "Request payload size exceeds",
 )
-#: What the client fails with where an answer arrived in part: it reads without a check.
-_UNREADABLE = (
-    AttributeError,
-    EOFError,
-    HTTPException,
-    TypeError,
-    ValueError,
-    googleapiclient.errors.InvalidJsonError,
-)
-_TRANSIENT_STATUS = frozenset({429, 500, 502, 503, 504})
+#: What the client fails with where an answer isn't what was asked for: a proxy's page, say.
+_UNREADABLE: Final = (EOFError, HTTPException, ValueError, googleapiclient.errors.InvalidJsonError)
+#: The service's words → how to mend it, where they don't say it themselves.
+_MENDS: Final = {
+    "insufficient authentication scopes": "run `earthengine authenticate --force`, or give the "
+    "machine the scope cloud-platform",
+}
+_TRANSIENT_STATUS: Final = frozenset({429, 500, 502, 503, 504})
 
 
 def connect(engine: EarthEngine) -> None:
@@ -54,38 +64,57 @@ def connect(engine: EarthEngine) -> None:
     Raises
     ------
     ConfigError
-        No project, no credentials, or no catalog.
+        No project, no credential, or no catalog.
     EngineError
-        The service can't be reached.
+        The service can't be reached, or refuses.
     """
     global _made  # noqa: PLW0603  (the client's own state is global, and this says whose it is)
     with _lock:
         if _made is not None and _made[0] is engine and not is_callers():
             return
         url, transport = engine.endpoint()
-        # While its list of deprecated assets is empty, the client fetches one from Google's storage
-        # at every Initialize: without a timeout, and whatever the url (ee/deprecation.py).
-        assets: dict[str, Any] = ee.deprecation.deprecated_assets
-        ee.deprecation.deprecated_assets = assets or {"not fetched": None}
-        with translated():
-            answered(
+        found = None if engine.emulated else credential(engine.credentials).credentials
+        if transport is None:
+            transport = Transport(LIMITER, proxies=not is_loopback(url))
+        before = current()[-1]
+        _forget()
+        connected = False
+        try:
+            ask(
                 ee.Initialize,
-                credentials=None if engine.identity()["emulated"] else _credentials(),
+                credentials=found,
                 project=engine.project or "cedar-emulator",
                 url=url,
                 http_transport=transport,
             )
-        _made = engine, current()
+            connected = True
+        finally:
+            _made = engine if connected else None, current()
+            if isinstance(before, Transport):
+                before.close()
 
 
-def _credentials() -> Any:
-    try:
-        return ee.data.get_persistent_credentials()
-    except ee.EEException as error:
-        raise ConfigError(
-            "no credentials for Earth Engine: run `earthengine authenticate` or "
-            "`gcloud auth application-default login` (or try `url: emulator`, which needs none)"
-        ) from error
+def check(engine: EarthEngine) -> None:
+    """Connect, and have the service compute something: what proves that it can be used.
+
+    Raises
+    ------
+    ConfigError, EngineError
+        As :func:`connect` does; in the service's words.
+    """
+    connect(engine)
+    ask(ee.Number(1).getInfo)
+
+
+def _forget() -> None:
+    """Forget what another session would leave to the next, and what would be fetched unasked."""
+    state = _state.get_state()
+    # The client keeps what Initialize isn't given, and would send it to the new host.
+    state.credentials = state.cloud_api_key = None
+    # While this is empty, Initialize fetches it from Google's storage, without a timeout, whatever
+    # the url (ee/deprecation.py).
+    assets: dict[str, Any] = ee.deprecation.deprecated_assets
+    ee.deprecation.deprecated_assets = assets or {"not fetched": None}
 
 
 def current() -> tuple[Any, ...]:
@@ -125,26 +154,60 @@ def translated() -> Iterator[None]:
     except CedarError:
         raise
     except ee.EEException as error:
-        cause = error.__context__
-        status = (
-            int(cause.resp.status) if isinstance(cause, googleapiclient.errors.HttpError) else 0
-        )
-        text = " ".join(str(error).split())
+        raise _refusal(str(error), error.__context__) from error
+    except googleapiclient.errors.UnknownApiNameOrVersion as error:
+        raise EngineError("the url's host answers, but has no Earth Engine") from error
+    except googleapiclient.errors.Error as error:
+        # While it connects, some come as they are.
+        raise _refusal(getattr(error, "reason", None) or str(error), error) from error
+    except GoogleAuthError as error:
         raise EngineError(
-            f"Earth Engine: {text}",
-            transient=status in _TRANSIENT_STATUS,
-            too_large=any(words in text for words in _TOO_LARGE),
+            f"Earth Engine: no token for the credential: {error.args[0] if error.args else error}; "
+            "`cedar auth ee` says which it is",
+            transient=error.retryable or isinstance(error, TransportError),
         ) from error
     except OSError as error:
         # After its retries the client lets the network's own errors through.
         raise EngineError(f"Earth Engine can't be reached: {error}", transient=True) from error
 
 
-def answered(ask: Callable[..., T], *args: Any, **kwds: Any) -> T:
-    """Call what sends a request; an answer that arrived in part is an error that may pass."""
-    try:
-        return ask(*args, **kwds)
-    except _UNREADABLE as error:
-        raise EngineError(
-            f"Earth Engine: its answer can't be read: {error}", transient=True
-        ) from error
+def _refusal(words: str, cause: BaseException | None) -> EngineError:
+    status = int(cause.resp.status) if isinstance(cause, googleapiclient.errors.HttpError) else 0
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        LIMITER.throttled()
+    text = " ".join(words.split())
+    mends = (f"; {mend}" for refused, mend in _MENDS.items() if refused in text)
+    return EngineError(
+        f"Earth Engine: {text}{''.join(mends)}",
+        transient=status in _TRANSIENT_STATUS,
+        too_large=any(refused in text for refused in _TOO_LARGE),
+    )
+
+
+def ask(send: Callable[..., T], *args: Any, size: int = 0, **kwds: Any) -> T:
+    """Call what sends a request of the client's, when the limiter lets it through.
+
+    Parameters
+    ----------
+    send : callable
+        Takes the other arguments.
+    size : int
+        Bytes of the answer, where they are many.
+
+    Raises
+    ------
+    EngineError
+        The service refuses, can't be reached, or its answer can't be read.
+    """
+    with LIMITER.request(size), translated():
+        try:
+            answer = send(*args, **kwds)
+        except GoogleAuthError:
+            # Some are ValueErrors, too.
+            raise
+        except _UNREADABLE as error:
+            raise EngineError(
+                f"Earth Engine: its answer can't be read: {error}", transient=True
+            ) from error
+    LIMITER.answered()
+    return answer
