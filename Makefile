@@ -42,6 +42,7 @@ docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -q -n -b html docs docs/_build/html
 
 bench: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[check,bench]'
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
 stress: $(READY)

@@ -53,11 +53,13 @@ def real_tracker(directory, grid=None, **settings):
     return Tracker(grid or utm_grid(), LocalStore(directory), **settings)
 
 
-def reference(tile):
+def reference(tile, tie="down-right"):
     """What the real pass looks like on a tile: (bands, rows, columns), 0 where there is nothing.
 
-    Pixel centres through rasterio.warp.transform, then floor; row 78, the later, on top.
+    Pixel centres through rasterio.warp.transform, then floor, or on a pixel's edge the pixel that
+    `tie` says; row 78, the later, on top.
     """
+    down, right = tie.split("-")
     column, row = np.meshgrid(np.arange(tile.width) + 0.5, np.arange(tile.height) + 0.5)
     x, y = tile.transform * (column, row)
     out = np.zeros((3, tile.height, tile.width), "uint16")
@@ -65,7 +67,8 @@ def reference(tile):
         with rasterio.open(LANDSAT / f"{name}.tif") as source:
             there = transform(tile.crs, source.crs, x.ravel(), y.ravel())
             cols, rows = ~source.transform * (np.array(there[0]), np.array(there[1]))
-            cols, rows = np.floor(cols).astype(int), np.floor(rows).astype(int)
+            cols = (np.floor(cols) if right == "right" else np.ceil(cols) - 1).astype(int)
+            rows = (np.floor(rows) if down == "down" else np.ceil(rows) - 1).astype(int)
             pixels = source.read()
         inside = (cols >= 0) & (cols < pixels.shape[2]) & (rows >= 0) & (rows < pixels.shape[1])
         found = np.zeros((3, x.size), "uint16")

@@ -15,6 +15,7 @@ ORDER = (
     "defaults",
     "states",
     "retry",
+    "credentials",
     "geometry",
     "tiles",
     "grids",

@@ -10,7 +10,7 @@ from orders import COLLECTION, COLLECTIONS, MAY, albers_grid, real_tracker, refe
 from rasterio.transform import from_origin
 
 from cedar import LocalStore, Tracker
-from cedar.engines.earthengine import EarthEngine, pull
+from cedar.engines.earthengine import EarthEngine, blocks
 from cedar.exceptions import InputError
 
 
@@ -24,7 +24,7 @@ def path_of(tracker, entry):
     return tracker.store.root / entry["prefix"] / output["name"]
 
 
-@pytest.mark.parametrize("block_bytes", [pull.BLOCK_BYTES, 9 * 256**2])
+@pytest.mark.parametrize("block_bytes", [blocks.BLOCK_BYTES, 9 * 256**2])
 @pytest.mark.parametrize(
     ("grid", "tiles"),
     [
@@ -35,7 +35,7 @@ def path_of(tracker, entry):
     ids=["aligned", "half a pixel off", "Albers"],
 )
 def test_real_pixels_are_those_of_the_reference(tmp_path, monkeypatch, grid, tiles, block_bytes):
-    monkeypatch.setattr(pull, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", block_bytes)
     tracker = real_tracker(tmp_path, grid)
     tracking = make(tracker, tiles, *MAY)
     assert tracking.complete

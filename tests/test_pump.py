@@ -14,7 +14,7 @@ from orders import COLLECTION, LANDSAT, MAY, real_tracker
 from cedar import LocalStore
 from cedar import pump as pump_module
 from cedar.emulator import Emulator
-from cedar.engines.earthengine import EarthEngine, pull
+from cedar.engines.earthengine import EarthEngine, blocks
 from cedar.exceptions import EngineError, StoreError
 from cedar.rasters import TILE_SIDE
 from cedar.retry import delays
@@ -144,7 +144,7 @@ def test_an_error_of_one_item_fails_it_and_the_others_go_on(tracker, engine, nam
 def test_a_request_that_fails_and_may_pass_costs_one_more_request(
     tmp_path, monkeypatch, at_once, fault
 ):
-    monkeypatch.setattr(pull, "BLOCK_BYTES", 3 * TILE_SIDE**2)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 3 * TILE_SIDE**2)
     fault |= {"service": "earthengine", "method": "image:computePixels", "nth": 3}
     with Emulator(LANDSAT, faults=[fault]) as emulator:
         tracker = real_tracker(tmp_path, engine=EarthEngine(emulator=emulator))

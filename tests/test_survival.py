@@ -10,46 +10,12 @@ from pathlib import Path
 
 import pytest
 import rasterio
-from orders import COLLECTION, MAY, real_tracker, reference, utm_grid
+from orders import COLLECTION, LANDSAT, MAY, real_tracker, reference, utm_grid
+from processes import SUBMIT, TILES, WATCH, go, start
 
 from cedar import LocalStore, TrackingMetadata
+from cedar.emulator import Emulator
 from cedar.states import TaskState
-
-TILES = [(row, col) for row in range(3) for col in range(3)]
-PROGRAM = """
-import sys
-sys.path.insert(0, {tests!r})
-from orders import COLLECTION, MAY, real_tracker
-from cedar.engines.earthengine import pull
-from cedar import rasters
-# Small blocks, one at a time: many moments to be killed at.
-pull.BLOCK_BYTES, pull.defaults.PULL_WORKERS = 9 * 256**2, 2
-tracker = real_tracker({store!r})
-print("ready", flush=True)
-sys.stdin.readline()
-{action}
-"""
-SUBMIT = f"tracker.submit(COLLECTION, {TILES}, *MAY, '7D')"
-WATCH = "tracker.watch(tracker.list()[0], interval=0.05)"
-
-
-def start(store, action):
-    """A process that has imported everything and waits for a line before it acts."""
-    program = PROGRAM.format(tests=str(Path(__file__).parent), store=str(store), action=action)
-    process = subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-def go(process):
-    process.stdin.write("\n")
-    process.stdin.flush()
 
 
 def records(store):
@@ -87,12 +53,12 @@ def check_complete(store):
     assert list(Path(store, ".cedar", "scratch").iterdir()) == []
 
 
-def survive(tmp_path, kills, seed):
+def survive(tmp_path, kills, seed, url=None):
     """Submit and watch, killed again and again; then one watch must bring it to the end."""
     moments = random.Random(seed)
-    kill_after(start(tmp_path, SUBMIT), tmp_path, moments.uniform(0, 0.3))
+    kill_after(start(tmp_path, SUBMIT, url), tmp_path, moments.uniform(0, 0.3))
     for _ in range(kills - 1):
-        kill_after(start(tmp_path, WATCH), tmp_path, moments.uniform(0, 1.0))
+        kill_after(start(tmp_path, WATCH, url), tmp_path, moments.uniform(0, 1.0))
     tracker = real_tracker(tmp_path)
     tracker.watch(*tracker.list())
     check_complete(tmp_path)
@@ -107,6 +73,13 @@ def test_an_order_survives_ten_kills(tmp_path, seed):
 @pytest.mark.parametrize("seed", range(10))
 def test_an_order_survives_fifty_kills(tmp_path, seed):
     survive(tmp_path, 5, 100 + seed)
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("seed", range(10))
+def test_an_order_survives_fifty_kills_beside_a_server(tmp_path, seed):
+    with Emulator(LANDSAT) as served:
+        survive(tmp_path, 5, 200 + seed, served.urls["earthengine"])
 
 
 def test_two_watches_pull_each_item_once(tmp_path):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 
 import pytest
 from orders import COLLECTION, COLLECTIONS, LANDSAT, utm_grid
@@ -9,6 +10,8 @@ from rasterio.crs import CRS
 
 from cedar import TileGrid
 from cedar.emulator import Emulator
+from cedar.emulator.functions import collections
+from cedar.emulator.limits import ELEMENTS
 from cedar.engines.earthengine import EarthEngine
 from cedar.exceptions import EngineError
 from cedar.sensors import resolve
@@ -103,6 +106,50 @@ def test_one_search_is_one_request_and_a_long_range_makes_no_more():
         images = search(engine, start=START, end=end, collection=collection)
         assert len(images) > 50
         assert [request.method for request in emulator.requests[asked:]] == ["value:compute"]
+
+
+def test_a_range_with_more_images_than_the_service_lists_is_searched_in_parts():
+    tile = TileGrid(ul=(-20, 20), crs="EPSG:4326", res=(0.01, 0.01), size=(3000, 2000))[0, 0]
+    collection = resolve("LANDSAT/LC08/C02/T1_L2")
+    whole = (dt.datetime(2019, 1, 1, tzinfo=dt.UTC), dt.datetime(2019, 10, 1, tzinfo=dt.UTC))
+    with Emulator() as emulator:
+        engine = EarthEngine(emulator=emulator)
+        engine.connect()
+        asked = len(emulator.requests)
+        found = search(engine, tile, *whole, collection)
+        assert [request.status for request in emulator.requests[asked:]] == [400, 200, 200]
+    with Emulator(strict=False) as emulator:
+        assert search(EarthEngine(emulator=emulator), tile, *whole, collection) == found
+    assert 5000 < len(found) < 10000
+
+
+@pytest.fixture
+def one_at_a_time(monkeypatch):
+    """A service that lists no more than one image."""
+    words = ELEMENTS.words.format(most=ELEMENTS.most)
+    monkeypatch.setattr(collections, "ELEMENTS", replace(ELEMENTS, most=1, words=words))
+
+
+@pytest.mark.parametrize("end", ["13:36:50", "13:36:27", "13:37:00.001", "23:59:59"])
+def test_where_a_range_is_split_no_image_is_lost_or_found_twice(engine, one_at_a_time, end):
+    """The images are of 13:36:02 and 13:36:26: the middle between 13:36:02 and 13:36:50."""
+    start = dt.datetime.fromisoformat("2020-05-18T13:36:02+00:00")
+    images = search(engine, start=start, end=dt.datetime.fromisoformat(f"2020-05-18T{end}+00:00"))
+    assert [image.index for image in images] == ["LC08_224077_20200518", "LC08_224078_20200518"]
+
+
+def test_more_images_of_one_moment_than_the_service_lists_are_its_error(tmp_path, one_at_a_time):
+    for path in LANDSAT.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for path in tmp_path.glob("*.json"):
+        item = json.loads(path.read_text("utf-8"))
+        item["properties"]["datetime"] = "2020-05-18T13:36:02Z"
+        path.write_text(json.dumps(item), encoding="utf-8")
+    with Emulator(tmp_path) as emulator:
+        with pytest.raises(EngineError, match="accumulating over 5000 elements") as caught:
+            search(EarthEngine(emulator=emulator))
+        assert not caught.value.transient
+        assert len(emulator.requests) < 100
 
 
 def test_a_tile_across_the_antimeridian_is_searched_on_both_sides_in_one_request():

@@ -42,9 +42,16 @@ def stack(metadata: ImageMetadata, groups: Sequence[Mapping[str, Any]]) -> ee.Im
 
 
 def _group(group: Mapping[str, Any], image: Mapping[str, Any]) -> ee.Image:
-    """Return one layer: at each pixel, the topmost image that is present supplies all bands."""
-    layers = [_layer(listed, image) for listed in group["images"]]
-    return _filled(ee.ImageCollection.fromImages(layers).mosaic(), image["nodata"], image["dtype"])
+    """Return one layer: at each pixel, the topmost image that is present supplies all bands.
+
+    Nodata lies under them all: whether unmask reaches beyond the footprints of a mosaic isn't
+    documented, and a constant has none.
+    """
+    names = [band["name"] for band in image["bands"]]
+    nodata = ee.Image.constant([image["nodata"]] * len(names)).rename(names)
+    layers = [_cast(nodata, image["dtype"])]
+    layers += [_layer(listed, image) for listed in group["images"]]
+    return ee.ImageCollection.fromImages(layers).mosaic()
 
 
 def _layer(listed: Mapping[str, Any], image: Mapping[str, Any]) -> ee.Image:
@@ -106,4 +113,8 @@ def _filled(image: ee.Image, nodata: float, dtype: str) -> ee.Image:
     if kind.kind in "iu":
         limits = np.iinfo(kind)
         image = image.clamp(int(limits.min), int(limits.max))
-    return getattr(image.unmask(nodata, False), _CASTS[dtype])()
+    return _cast(image.unmask(nodata, False), dtype)
+
+
+def _cast(image: ee.Image, dtype: str) -> ee.Image:
+    return getattr(image, _CASTS[dtype])()

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import zlib
-from collections.abc import Iterator, Mapping
+import io
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from functools import lru_cache
-from io import BytesIO
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import ee
 import numpy as np
 import numpy.typing as npt
+from ee.image_converter import ImageConverter
 
-from cedar import defaults
 from cedar._version import __version__
-from cedar.exceptions import EngineError, InputError
+from cedar.exceptions import EngineError, InputError, StoreError
 from cedar.grids import Tile
 from cedar.items import Destination, ExportRequest
 from cedar.metadata import ImageMetadata
-from cedar.rasters import TILE_SIDE, Block, write_geotiff
+from cedar.rasters import Block, write_geotiff
 
+from .blocks import Pixels, Scratch, halves, plan
 from .build import stack
-from .session import answered, translated
+from .limiter import AT_ONCE
+from .session import PAYLOAD, ask
 
 if TYPE_CHECKING:
     from cedar.engines.base import Progress
 
-#: Bytes of one request. The service counts a mask byte with every value and takes 50,331,648;
-#: smaller blocks keep memory low, and less is fetched again after a crash.
-BLOCK_BYTES: Final = 16 * 2**20
-#: Bands the service takes in one request.
-MAX_BANDS: Final = 1024
+#: Room that a pull leaves on the disk, for what is under way and for the record: GDAL says what it
+#: can't write on standard error, and some of it nowhere.
+_RESERVE: Final = 256 * 2**20
+#: Of how many files' room a Cloud Optimized GeoTIFF takes: the plain one, itself, its overviews.
+_COG_FILES: Final = 3
 
 
 def prepare(
@@ -64,49 +64,73 @@ def prepare(
     )
 
 
-def plan(width: int, height: int, n_bands: int, itemsize: int) -> list[Block]:
-    """Cut a stack into blocks within the service's limits, on the file's own tiles."""
-    pixel = itemsize + 1
-    bands = max(1, min(n_bands, MAX_BANDS, BLOCK_BYTES // (TILE_SIDE**2 * pixel)))
-    side = TILE_SIDE
-    while (side + TILE_SIDE) ** 2 * bands * pixel <= BLOCK_BYTES:
-        side += TILE_SIDE
-    return [
-        Block(
-            row,
-            col,
-            min(side, height - row),
-            min(side, width - col),
-            first,
-            min(first + bands, n_bands),
-        )
-        for first, row, col in product(
-            range(0, n_bands, bands), range(0, height, side), range(0, width, side)
-        )
-    ]
-
-
 def pull(request: ExportRequest, scratch: Path, progress: Progress) -> Path:
     """Read an item's pixels and write its GeoTIFF in scratch; see :meth:`Engine.pull`."""
     metadata = ImageMetadata(request.metadata)
-    tile = Tile.from_dict(metadata["tile"])
-    image = metadata["image"]
-    names = metadata.band_names
-    blocks = plan(tile.width, tile.height, len(names), np.dtype(image["dtype"]).itemsize)
-    _fetch_all(blocks, metadata, tile, scratch, progress)
+    source = _Source(metadata)
+    tile, names, dtype = source.tile, metadata.band_names, metadata["image"]["dtype"]
+    whole = tile.width * tile.height * len(names) * np.dtype(dtype).itemsize
+    cog = request.options.get("formatOptions", {}).get("cloudOptimized", False)
+    blocks = plan(tile.width, tile.height, len(names), np.dtype(dtype).itemsize)
+    kept = Scratch(scratch, dtype)
+    todo = kept.missing(blocks)
+    _check_room(scratch, whole * len(todo) // len(blocks) + whole * (_COG_FILES if cog else 1))
+    reserve = min(_RESERVE, whole)
+
+    def fetch(block: Block) -> None:
+        _check_room(scratch, reserve)
+        kept.keep(block, source.read(block))
+
+    def there() -> Iterator[tuple[Block, Pixels]]:
+        for block in _in_order(blocks, fetched, progress):
+            _check_room(scratch, reserve)
+            yield block, kept.read(block)
+
+    fetched = {_pool().submit(fetch, block): block for block in todo}
     path = scratch / f"{request.name}.tif"
-    form = request.options.get("formatOptions", {})
-    write_geotiff(
-        path,
-        tile,
-        image["dtype"],
-        image["nodata"],
-        names,
-        _tags(metadata),
-        _read_blocks(blocks, scratch),
-        form.get("cloudOptimized", False),
-    )
+    nodata, tags = metadata["image"]["nodata"], _tags(metadata)
+    try:
+        # While the first blocks are written, the next are fetched.
+        write_geotiff(path, tile, dtype, nodata, names, tags, there(), cog)
+    except BaseException:
+        # Those under way still write into scratch.
+        wait([future for future in fetched if not future.cancel()])
+        raise
     return path
+
+
+def _in_order(
+    blocks: Sequence[Block], fetched: Mapping[Future[None], Block], progress: Progress
+) -> Iterator[Block]:
+    """Give blocks in their order, so that the same pixels make the same file, when they are there.
+
+    Raises whatever a block failed with that ended before that.
+    """
+    there, ended = {*blocks} - {*fetched.values()}, as_completed(fetched)
+    for block in blocks:
+        progress(len(there) / len(blocks))
+        while block not in there:
+            future = next(ended)
+            future.result()
+            there.add(fetched[future])
+            progress(len(there) / len(blocks))
+        yield block
+
+
+def _check_room(scratch: Path, needed: int) -> None:
+    """Refuse to go on where the disk can't hold what is to come.
+
+    Raises
+    ------
+    StoreError
+        There isn't room.
+    """
+    free = shutil.disk_usage(scratch).free
+    if needed > free:
+        raise StoreError(
+            f"{scratch} is on a disk with {free / 1e6:,.0f} MB free, and up to "
+            f"{needed / 1e6:,.0f} MB are needed: make room, then watch again"
+        )
 
 
 def _tags(metadata: ImageMetadata) -> dict[str, str]:
@@ -120,64 +144,111 @@ def _tags(metadata: ImageMetadata) -> dict[str, str]:
     }
 
 
-def _fetch_all(
-    blocks: list[Block], metadata: ImageMetadata, tile: Tile, scratch: Path, progress: Progress
-) -> None:
-    found = {block: _find(block, scratch) for block in blocks}
-    todo = [block for block, path in found.items() if path is None]
-    progress(1 - len(todo) / len(blocks))
-    futures = [_pool().submit(_fetch, block, metadata, tile, scratch) for block in todo]
-    try:
-        for left, future in zip(range(len(todo) - 1, -1, -1), as_completed(futures), strict=True):
-            future.result()
-            progress(1 - left / len(blocks))
-    except BaseException:
-        _drop(futures)
-        raise
-
-
-def _drop(futures: list[Future[None]]) -> None:
-    """Start no more of these, and wait for those under way: they still write into scratch."""
-    for future in futures:
-        future.cancel()
-    wait(futures)
-
-
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    """Threads for all pulls of the process together."""
-    return ThreadPoolExecutor(defaults.PULL_WORKERS, thread_name_prefix="cedar-pull")
+    """Threads for all pulls of the process; how many of them ask at once is the limiter's say."""
+    return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="cedar-pull")
 
 
-def _fetch(block: Block, metadata: ImageMetadata, tile: Tile, scratch: Path) -> None:
-    bands = [band["name"] for band in metadata["image"]["bands"]]
-    groups = metadata["image"]["groups"]
-    first, last = block.first // len(bands), -(-block.last // len(bands))
-    offset = first * len(bands)
-    with translated():
-        pixels = answered(
+class _Npy(ImageConverter):
+    """Reads NPY where it lies, with headers as long as a thousand bands make them.
+
+    The client's own converter copies, and takes no header of over 10,000 characters.
+    """
+
+    def expected_data_format(self) -> str:
+        """Name the format to the service."""
+        return "NPY"
+
+    def do_conversion(self, data: bytes) -> npt.NDArray[Any]:
+        """Return the structured array of an answer."""
+        file = io.BytesIO(data)
+        version = np.lib.format.read_magic(file)
+        if version not in _HEADERS:
+            raise ValueError(f"NPY of version {version}")
+        shape, _, dtype = _HEADERS[version](file, max_header_size=_MAX_HEADER)
+        return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape)
+
+
+_HEADERS: Final = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_MAX_HEADER: Final = 2**20
+
+
+class _Source:
+    """The pixels of one item's stack."""
+
+    def __init__(self, metadata: ImageMetadata):
+        self.tile = Tile.from_dict(metadata["tile"])
+        self._metadata = metadata
+        self._bands = [band["name"] for band in metadata.bands]
+        self._dtype = np.dtype(metadata["image"]["dtype"])
+        #: Values in the smallest request that was too large, and in the largest that was not.
+        self._too_many, self._fine = float("inf"), 0
+
+    def read(self, block: Block) -> Pixels:
+        """Pixels of a block, (bands, rows, columns).
+
+        What the service says is too large is asked for in halves; others like it then are at once.
+
+        Raises
+        ------
+        EngineError
+            The service refuses, or answers something else.
+        """
+        values = block.height * block.width * (block.last - block.first)
+        # A refusal may have been of the moment: what was answered once is asked for again.
+        hopeless = values >= self._too_many and values > self._fine
+        cut = halves(block, by_bands=False) if hopeless else None
+        if cut is None:
+            try:
+                pixels = self._ask(block)
+            except EngineError as error:
+                by_bands = PAYLOAD in str(error)
+                cut = halves(block, by_bands) if error.too_large else None
+                if cut is None:
+                    raise
+                if not by_bands:
+                    self._too_many = min(self._too_many, values)
+            else:
+                self._fine = max(self._fine, values)
+                return pixels
+        one, other, axis = cut
+        return np.concatenate([self.read(one), self.read(other)], axis=axis)
+
+    def _ask(self, block: Block) -> Pixels:
+        n_bands, itemsize = block.last - block.first, self._dtype.itemsize
+        pixels = ask(
             ee.data.computePixels,
-            {
-                "expression": stack(metadata, groups[first:last]),
-                "fileFormat": "NUMPY_NDARRAY",
-                "bandIds": [
-                    f"{position // len(bands)}_{bands[position % len(bands)]}"
-                    for position in range(block.first - offset, block.last - offset)
-                ],
-                "grid": _grid(tile, block),
-            },
+            self._request(block),
+            size=block.height * block.width * n_bands * (itemsize + 1),
         )
-    names = pixels.dtype.names or ()
-    if pixels.shape != (block.height, block.width) or len(names) != block.last - block.first:
-        raise EngineError(
-            f"Earth Engine: a block of {metadata['task']['name']} came with shape {pixels.shape} "
-            f"and {len(names)} bands",
-            transient=True,
-        )
-    dtype = np.dtype(metadata["image"]["dtype"])
-    # The values were clamped to the file's type, so this loses nothing.
-    whole = np.stack([pixels[name] for name in names], dtype=dtype, casting="unsafe")
-    _keep(whole, block, scratch)
+        names = pixels.dtype.names or ()
+        if pixels.shape != (block.height, block.width) or len(names) != n_bands:
+            raise EngineError(
+                f"Earth Engine: a block of {self._metadata['task']['name']} came with shape "
+                f"{pixels.shape} and {len(names)} bands",
+                transient=True,
+            )
+        # The values were clamped to the file's type, so this loses nothing.
+        return np.stack([pixels[name] for name in names], dtype=self._dtype, casting="unsafe")
+
+    def _request(self, block: Block) -> dict[str, Any]:
+        """Return what asks for a block: with only its own part of the graph."""
+        n_bands = len(self._bands)
+        first, last = block.first // n_bands, -(-block.last // n_bands)
+        offset = first * n_bands
+        return {
+            "expression": stack(self._metadata, self._metadata.groups[first:last]),
+            "fileFormat": _Npy(),
+            "bandIds": [
+                f"{position // n_bands}_{self._bands[position % n_bands]}"
+                for position in range(block.first - offset, block.last - offset)
+            ],
+            "grid": _grid(self.tile, block),
+        }
 
 
 def _grid(tile: Tile, block: Block) -> dict[str, Any]:
@@ -196,35 +267,3 @@ def _grid(tile: Tile, block: Block) -> dict[str, Any]:
         },
         **({"crsCode": ":".join(authority)} if coded else {"crsWkt": tile.crs.to_wkt()}),
     }
-
-
-def _stem(block: Block) -> str:
-    return f"block-{block.first}-{block.last}-{block.row}-{block.col}-{block.height}x{block.width}"
-
-
-def _keep(pixels: npt.NDArray[Any], block: Block, scratch: Path) -> None:
-    """Write a finished block to a file of its own, with its checksum in the name."""
-    data = BytesIO()
-    np.save(data, pixels)
-    partial = scratch / f"{_stem(block)}.partial"
-    with partial.open("wb") as file:
-        file.write(data.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(scratch / f"{_stem(block)}.{zlib.crc32(data.getbuffer()):08x}.npy")
-
-
-def _find(block: Block, scratch: Path) -> Path | None:
-    """Return a block's file if it is there and sound."""
-    for path in scratch.glob(f"{_stem(block)}.*.npy"):
-        if path.suffixes[-2] == f".{zlib.crc32(path.read_bytes()):08x}":
-            return path
-    return None
-
-
-def _read_blocks(blocks: list[Block], scratch: Path) -> Iterator[tuple[Block, npt.NDArray[Any]]]:
-    for block in blocks:
-        path = _find(block, scratch)
-        if path is None:
-            raise EngineError(f"a block went missing from {scratch}", transient=True)
-        yield block, np.load(path)

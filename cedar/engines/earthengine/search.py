@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import ee
 import shapely
 
+from cedar.exceptions import EngineError
 from cedar.items import ImageInfo
 
 from .filters import build
-from .session import answered, translated
+from .session import PAYLOAD, ask, translated
 
 if TYPE_CHECKING:
     from cedar.grids import Tile
@@ -29,21 +30,48 @@ def search(
     end: dt.datetime,
     filters: Sequence[Mapping[str, Any]],
 ) -> list[ImageInfo]:
-    """Find the images of a collection that meet a tile, by time, then index. One request."""
+    """Find the images of a collection that meet a tile, by time, then index.
+
+    One request; where the range is too large for the service, one for each half of it.
+    """
     names = ["system:index", "system:time_start", "system:id", "system:version", _BANDS]
     names += [_RESOLUTION] if collection.resolution is None else []
     names += [name for name in collection.properties if name not in names]
     with translated():
         images = ee.ImageCollection(collection.id).filterBounds(_geometry(tile))
-        images = images.filterDate(start.isoformat(), end.isoformat())
         for recorded in filters:
             images = images.filter(build(recorded))
-        # Only the first may not be null: else rows that lack any property are dropped.
-        reducer = ee.Reducer.toList(len(names), len(names) - 1)
-        described = images.map(lambda image: _described(image, collection))
-        rows = answered(described.reduceColumns(reducer, names).get("list").getInfo)
+    rows = _rows(images, collection, names, start, end)
     found = [_info(collection.id, dict(zip(names, row, strict=True))) for row in rows]
     return sorted(found, key=lambda image: (image.time_start, image.index))
+
+
+def _rows(
+    images: ee.ImageCollection,
+    collection: Collection,
+    names: list[str],
+    start: dt.datetime,
+    end: dt.datetime,
+) -> list[list[Any]]:
+    """Properties of the images of a half-open range, a row an image."""
+    with translated():
+        dated = images.filterDate(start.isoformat(), end.isoformat())
+        # Only the first may not be null: else rows that lack any property are dropped.
+        reducer = ee.Reducer.toList(len(names), len(names) - 1)
+        described = dated.map(lambda image: _described(image, collection))
+        wanted = described.reduceColumns(reducer, names).get("list")
+    try:
+        rows: list[list[Any]] = ask(wanted.getInfo)
+    except EngineError as error:
+        # To whole milliseconds: what a date filter tells apart.
+        middle = start + (end - start) // 2
+        middle = middle.replace(microsecond=middle.microsecond // 1000 * 1000)
+        # A shorter range makes the request itself no shorter.
+        if not error.too_large or PAYLOAD in str(error) or not start < middle < end:
+            raise
+        earlier = _rows(images, collection, names, start, middle)
+        return earlier + _rows(images, collection, names, middle, end)
+    return rows
 
 
 def _described(image: ee.Image, collection: Collection) -> ee.Image:
