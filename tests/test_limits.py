@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import ee
 import numpy as np
@@ -20,7 +18,6 @@ from cedar.emulator.faults import ERRORS
 from cedar.emulator.values import ServiceError
 from cedar.engines.earthengine import EarthEngine, blocks, pull
 from cedar.exceptions import EngineError
-from cedar.sensors import resolve
 from cedar.states import TaskState
 
 PIXELS = "image:computePixels"
@@ -122,18 +119,6 @@ def test_a_stack_of_more_bands_than_the_service_takes_is_asked_for_in_parts(tmp_
         assert (pulled(tracker_of(tmp_path, served, 400)) == stack).all()
         assert len(stack) == 1200
         assert statuses(served) == [200, 200]
-
-
-def test_a_search_that_finds_more_images_than_the_service_lists_is_split(emulator):
-    served, _ = emulator(5001, 1)
-    collection = resolve("EXAMPLE/MADE", {"EXAMPLE/MADE": definition(1)})
-    # Else each of the files is opened to see how large its pixels are.
-    collection = replace(collection, resolution=30.0)
-    start, end = (dt.datetime.fromisoformat(f"{date}T00:00:00+00:00") for date in PERIOD)
-    with served:
-        found = EarthEngine(emulator=served).search(collection, tile_grid()[0, 0], start, end)
-        assert [image.index for image in found] == [f"{i:04d}" for i in range(5001)]
-        assert Counter(statuses(served, "value:compute")) == {400: 1, 200: 2}
 
 
 @pytest.mark.stress

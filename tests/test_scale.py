@@ -246,7 +246,7 @@ KINDS = [
 ]
 
 
-def bad_days(tmp_path, monkeypatch, orders, probability):
+def bad_days(tmp_path, monkeypatch, orders, method="*:*", probability=0.1):
     """Make orders of four tiles, while requests that compute fail; how often each kind did."""
     assert {kind["action"] for kind in KINDS} == set(ACTIONS)
     happened, find = Counter(), Faults.next
@@ -259,7 +259,7 @@ def bad_days(tmp_path, monkeypatch, orders, probability):
 
     monkeypatch.setattr(Faults, "next", noted)
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)
-    each = {"service": "earthengine", "method": "*:*", "probability": probability / len(KINDS)}
+    each = {"service": "earthengine", "method": method, "probability": probability / len(KINDS)}
     grid = utm_grid()
     for seed in range(orders):
         directory = tmp_path / str(seed)
@@ -272,15 +272,15 @@ def bad_days(tmp_path, monkeypatch, orders, probability):
 
 
 def test_orders_complete_while_a_tenth_of_the_requests_fails(tmp_path, monkeypatch, impatient):
-    assert bad_days(tmp_path, monkeypatch, orders=4, probability=0.1).total() > 5
+    assert bad_days(tmp_path, monkeypatch, orders=4).total() > 5
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize("probability", [0.1, 0.6])
+@pytest.mark.parametrize(("method", "probability"), [("*:*", 0.1), (PIXELS, 0.6)])
 def test_twenty_orders_complete_while_requests_fail_in_every_way(
-    tmp_path, monkeypatch, impatient, probability
+    tmp_path, monkeypatch, impatient, method, probability
 ):
-    happened = bad_days(tmp_path, monkeypatch, orders=20, probability=probability)
+    happened = bad_days(tmp_path, monkeypatch, 20, method, probability)
     assert len(happened) == len(KINDS)
 
 

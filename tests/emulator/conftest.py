@@ -24,6 +24,9 @@ def connect() -> Iterator[Callable[[Emulator], Any]]:
     import ee
     import ee.deprecation
 
+    # Whatever ran before in this process: once it has the algorithms, it asks for them no more.
+    ee.Reset()
+
     def connect(emulator: Emulator, *, by_loopback: bool = False) -> Any:
         # Empty, it would be fetched from the network.
         ee.deprecation.deprecated_assets = {"": None}

@@ -73,14 +73,9 @@ def test_the_official_client_computes_over_loopback(emulator, connect):
     assert ee.data.getAsset(ID_77)["properties"]["WRS_ROW"] == 77
     with pytest.raises(ee.EEException, match=r"^ImageCollection\.load: .*'NO/SUCH' not found"):
         ee.ImageCollection("NO/SUCH").size().getInfo()
-    assert [request.method for request in emulator.requests] == [
-        "discovery",
-        "discovery",
-        "algorithms",
-        "value:compute",
-        "assets",
-        "value:compute",
-    ]
+    # The client asks for the algorithms once a process.
+    made = [request.method for request in emulator.requests if request.method != "algorithms"]
+    assert made == ["discovery", "discovery", "value:compute", "assets", "value:compute"]
 
 
 @pytest.mark.parametrize("threads", [1, 8, 40])
@@ -189,7 +184,7 @@ def test_a_payload_past_the_limit_is_refused_and_the_connection_goes_on(connecti
     words = f"Request payload size exceeds the limit: {PAYLOAD.most} bytes."
     large = b" " * (PAYLOAD.most + 1)
     packed = {"Content_Encoding": "gzip"}
-    for body, headers in ((large, {}), (gzip.compress(large * 20, 1, mtime=0), packed), (large * 3, {})):
+    for body, headers in ((large, {}), (gzip.compress(large * 20, 1), packed), (large * 3, {})):
         response, content = ask(connection, body=body, **headers)
         assert response.status == 400
         assert json.loads(content)["error"]["message"] == words
@@ -201,7 +196,7 @@ def test_a_payload_of_any_size_is_taken_where_it_isn_t_strict(landsat):
         body = SEVEN + b" " * PAYLOAD.most
         with contextlib.closing(http.client.HTTPConnection(*address(emulator))) as connection:
             assert ask(connection, body=body)[0].status == 200
-            packed = gzip.compress(body, 1, mtime=0)
+            packed = gzip.compress(body, 1)
             assert ask(connection, body=packed, Content_Encoding="gzip")[0].status == 200
 
 
