@@ -12,8 +12,8 @@ from typing import Final
 #: What the service allows a standard account: requests at once, and a second.
 AT_ONCE: Final = 40
 PER_SECOND: Final = 100.0
-#: Bytes of pixels asked for and not yet on the disk. A block is held about three times over: as it
-#: came, as the client reads it, and as it is written.
+#: Bytes of pixels asked for and not yet here. A block is held about three times over while the
+#: client reads it, and each of the threads may hold one more until it is written.
 BYTES_IN_FLIGHT: Final = 96 * 2**20
 #: Answers in a row without a 429 after which one more request at once is tried.
 _CALM: Final = 20
