@@ -174,21 +174,6 @@ class ExportRequest:
 
 
 @dataclass(frozen=True)
-class TaskStatus:
-    """The whole snapshot of a task, as the ``status`` of an order's entry records it."""
-
-    state: str
-    id: str | None = None
-    creation_timestamp_ms: int | None = None
-    start_timestamp_ms: int | None = None
-    update_timestamp_ms: int | None = None
-    progress: float | None = None
-    output_url: tuple[str, ...] = ()
-    error_message: str | None = None
-    eecu_seconds: float | None = None
-
-
-@dataclass(frozen=True)
 class Output:
     """A finished image in the store, as the record names it."""
 

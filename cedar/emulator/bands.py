@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,19 +24,19 @@ INTEGERS: Final = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64
 _FLOAT32_EXACT: Final = 2**24
 
 
-class Computed:
+class Computed(ABC):
     """A reader of a band that is made from other bands."""
 
     #: It has no resolution of its own: it is made of a mosaic.
     composite: bool
 
+    @abstractmethod
     def inputs(self, grid: Grid) -> tuple[Sequence[Band], Grid]:
         """The bands that it needs, and the grid to read them on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compute(self, grid: Grid, pixels: Sequence[Pixels]) -> Pixels:
         """Its pixels, from those of the bands."""
-        raise NotImplementedError
 
     def __call__(self, grid: Grid) -> Pixels:
         """Read it alone."""
