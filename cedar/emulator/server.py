@@ -13,11 +13,12 @@ import threading
 import zlib
 from contextlib import suppress
 from http import HTTPStatus
+from http.client import responses
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 
 from ..exceptions import InputError
-from .transport import JSON, Handler, Reply, refusal
+from .transport import JSON, Call, Handler, Reply, refusal
 from .values import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -110,7 +111,9 @@ class _Connection(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """Answer one request."""
         try:
-            reply = self.server.handle(self.command, self.path, self._body())
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self._body()
+            reply = self.server.handle(Call(self.command, self.path, headers, body))
         except ServiceError as error:
             self.close_connection = True  # where the next request begins isn't known
             reply = refusal(error)
@@ -128,16 +131,7 @@ class _Connection(BaseHTTPRequestHandler):
             raise ServiceError("The emulator needs a Content-Length.", 411)
         if not _LENGTH.fullmatch(length):
             raise ServiceError(f"Content-Length {length!r} is no length.")
-        missing, kept, parts = int(length), 0, []
-        while missing:
-            part = self.rfile.read(min(missing, _CHUNK))
-            if not part:
-                raise ConnectionAbortedError("it left in the middle of a request")
-            missing -= len(part)
-            if self.server.max_body is None or kept <= self.server.max_body:
-                parts.append(part)
-                kept += len(part)
-        body = b"".join(parts)
+        body = self._received(int(length))
         encoding = self.headers.get("Content-Encoding", "identity")
         if encoding == "identity":
             return body
@@ -145,10 +139,28 @@ class _Connection(BaseHTTPRequestHandler):
             return _unpacked(body, self.server.max_body)
         raise ServiceError(f"The emulator knows no Content-Encoding {encoding!r}.", 415)
 
+    def _received(self, length: int) -> bytes:
+        """So many bytes, as they come; not all of them where they are too many anyway."""
+        most = self.server.max_body
+        try:
+            # One more than may be, so that what is too long is seen to be.
+            body = self.rfile.read(length if most is None else min(length, most + 1))
+        except MemoryError:
+            raise ServiceError("The emulator has no memory for such a body.", 413) from None
+        missing = length - len(body)
+        while missing:
+            part = self.rfile.read(min(missing, _CHUNK))
+            if not part:
+                raise ConnectionAbortedError("it left in the middle of a request")
+            missing -= len(part)
+        return body
+
     def _send(self, reply: Reply) -> None:
         content, headers = reply.content, [f"Content-Type: {reply.media_type}"]
+        headers += [f"{name}: {value}" for name, value in reply.headers.items()]
         if (
             reply.media_type == JSON
+            and reply.is_message
             and len(content) >= _WORTH_COMPRESSING
             and _TAKES_GZIP.search(self.headers.get("Accept-Encoding", ""))
         ):
@@ -157,12 +169,14 @@ class _Connection(BaseHTTPRequestHandler):
         arriving = reply.arriving(len(content))
         self._write(reply.status, headers, content, arriving)
 
-    def _write(self, status: int, headers: list[str], content: bytes, arriving: int) -> None:
+    def _write(
+        self, status: int, headers: list[str], content: bytes | memoryview, arriving: int
+    ) -> None:
         if arriving < len(content):
             self.close_connection = True
         if self.close_connection:
             headers.append("Connection: close")
-        phrase = HTTPStatus(status).phrase
+        phrase = responses.get(status, "")  # Cloud Storage has one that isn't HTTP's
         headers = [f"HTTP/1.1 {status} {phrase}", *headers, f"Content-Length: {len(content)}"]
         head = "\r\n".join((*headers, "", "")).encode("latin-1")
         body = memoryview(content)[: 0 if self.command == "HEAD" else arriving]

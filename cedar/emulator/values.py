@@ -21,11 +21,20 @@ IDENTITY: AffineCoefficients = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
 class ServiceError(Exception):
-    """What the service answers instead of a result: an HTTP status, a status word and a message."""
+    """What the service answers instead of a result: an HTTP status, a status word and a message.
 
-    def __init__(self, message: str, code: int = 400, status: str = "INVALID_ARGUMENT"):
+    Services older than google.rpc, as Cloud Storage and Drive are, say a `reason` besides.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        code: int = 400,
+        status: str = "INVALID_ARGUMENT",
+        reason: str | None = None,
+    ):
         super().__init__(message)
-        self.message, self.code, self.status = message, code, status
+        self.message, self.code, self.status, self.reason = message, code, status, reason
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import os
 import re
 import socket
 import threading
@@ -467,13 +468,16 @@ def test_it_can_be_entered_again(landsat):
 
 
 def test_it_can_be_given_its_port(landsat):
+    port = 20_000 + os.getpid() % 5_000  # and the next two: below those that systems give away
     with Emulator(landsat) as first:
-        _, port = address(first)
+        urls = first.listen(port)
         with Emulator(landsat) as second, pytest.raises(InputError, match=f"port {port} can't"):
             second.listen(port)
     with Emulator(landsat) as third:  # at once
-        assert third.listen(port) == {"earthengine": f"http://127.0.0.1:{port}"}
+        assert third.listen(port) == urls
         assert is_alive(third)
+    assert next(iter(urls.items())) == ("earthengine", f"http://127.0.0.1:{port}")
+    assert urls["gcs"] == f"http://127.0.0.1:{port + 1}"
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
