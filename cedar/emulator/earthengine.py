@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from .assets import describe
+from .batch import METHODS, Batch
 from .cache import ReplyCache
 from .evaluate import encode, evaluate
 from .limits import CONCURRENT, PAYLOAD
 from .pixels import compute_pixels
-from .transport import JSON, Reply, as_json
+from .transport import JSON, Call, Reply, as_json
 from .values import Catalog, ServiceError
 
 # (HTTP verb, path, name in the log)
@@ -32,6 +33,7 @@ _METHODS: Final = tuple(
         ("GET", "/v1/projects/[^/]+/assets/.+", "assets"),
         ("POST", "/v1/projects/[^/]+/value:compute", "value:compute"),
         ("POST", "/v1/projects/[^/]+/image:computePixels", "image:computePixels"),
+        *METHODS,
     )
 )
 #: Methods that compute while the caller waits.
@@ -45,25 +47,27 @@ class EarthEngine:
     ----------
     catalog : Catalog
         Where images come from.
+    batch : Batch
+        Its exports.
     cache_bytes : int
         How much of computePixels' answers to keep.
     """
 
-    def __init__(self, catalog: Catalog, cache_bytes: int = 0):
-        self._catalog = catalog
+    def __init__(self, catalog: Catalog, batch: Batch, cache_bytes: int = 0):
+        self._catalog, self._batch = catalog, batch
         self._cache = ReplyCache(cache_bytes)
         self._under_way: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def method(self, verb: str, path: str) -> str:
+    def method(self, call: Call) -> str:
         """The log's name of what is asked for; ``unknown`` where there is no such method."""
         for asked, pattern, name in _METHODS:
-            if verb == asked and pattern.fullmatch(path):
+            if call.verb == asked and pattern.fullmatch(call.plain_path):
                 return name
         return "unknown"
 
     @contextmanager
-    def slot(self, method: str, path: str) -> Iterator[None]:
+    def slot(self, method: str, call: Call) -> Iterator[None]:
         """Count a request as under way in the block.
 
         Raises
@@ -74,7 +78,7 @@ class EarthEngine:
         if method not in _INTERACTIVE:
             yield
             return
-        project = path.split("/")[3]
+        project = call.plain_path.split("/")[3]
         with self._lock:
             CONCURRENT.check(self._under_way[project] + 1)
             self._under_way[project] += 1
@@ -84,7 +88,7 @@ class EarthEngine:
             with self._lock:
                 self._under_way[project] -= 1
 
-    def answer(self, method: str, path: str, body: bytes) -> Reply:
+    def answer(self, method: str, call: Call) -> Reply:
         """Carry a request out.
 
         Raises
@@ -92,6 +96,7 @@ class EarthEngine:
         ServiceError
             What the service answers instead, or what the emulator doesn't have.
         """
+        body = call.body
         PAYLOAD.check(len(body))
         match method:
             case "discovery":
@@ -99,13 +104,15 @@ class EarthEngine:
             case "algorithms":
                 return Reply(200, JSON, _algorithms())
             case "assets":
-                return as_json(describe(path.removeprefix("/v1/"), self._catalog))
+                return as_json(describe(call.plain_path.removeprefix("/v1/"), self._catalog))
             case "value:compute":
                 expression = _parse(body).get("expression")
                 return as_json({"result": encode(evaluate(expression, self._catalog))})
             case "image:computePixels":
                 return self._cache.reply(body, lambda: compute_pixels(_parse(body), self._catalog))
-        raise ServiceError("Method not found.", 404, "NOT_FOUND")
+            case "unknown":
+                raise ServiceError("Method not found.", 404, "NOT_FOUND")
+        return self._batch.answer(method, call, _parse(body))
 
 
 def _parse(body: bytes) -> Mapping[str, Any]:

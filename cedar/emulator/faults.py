@@ -39,6 +39,12 @@ ERRORS: Final[Mapping[int | str, tuple[int, str, str]]] = {
         "requests per minute per user' of service 'earthengine.googleapis.com' for consumer "
         "'project_number:0'.",
     ),
+    "rate-limit": (403, "PERMISSION_DENIED", "User Rate Limit Exceeded"),
+    "drive-quota": (
+        403,
+        "PERMISSION_DENIED",
+        "The user has exceeded their Drive storage quota",
+    ),
     "memory": (400, "INVALID_ARGUMENT", "User memory limit exceeded."),
     "timeout": (400, "INVALID_ARGUMENT", "Computation timed out."),
     "too-large": (
@@ -48,7 +54,26 @@ ERRORS: Final[Mapping[int | str, tuple[int, str, str]]] = {
         "MiB).\nIf this is a reduction, try specifying a larger 'tileScale' parameter.",
     ),
 }
-SERVICES: Final = ("earthengine",)
+#: What Cloud Storage and Drive name the errors that they can have:
+#: cloud.google.com/storage/docs/json_api/v1/status-codes,
+#: developers.google.com/workspace/drive/api/guides/handle-errors.
+REASONS: Final[Mapping[int | str, str]] = {
+    400: "badRequest",
+    401: "authError",
+    403: "forbidden",
+    404: "notFound",
+    409: "conflict",
+    429: "rateLimitExceeded",
+    500: "internalError",
+    503: "backendError",
+    504: "backendError",
+    "rate-limit": "userRateLimitExceeded",
+    "drive-quota": "quotaExceeded",
+}
+SERVICES: Final = ("earthengine", "gcs", "gdrive")
+#: The method of Earth Engine's that no client asks for: an attempt at an export. Only a fault that
+#: names it happens to it, none whose glob matches it.
+TASK: Final = "task"
 
 
 def _is_seconds(value: Any) -> bool:
@@ -59,6 +84,10 @@ def _is_part(value: Any) -> bool:
     return value is None or (
         _is_number(value) and value >= 0 and (value < 1 or isinstance(value, int))
     )
+
+
+def _is_offset(value: Any) -> bool:
+    return value is None or (_is_number(value) and value >= 0 and isinstance(value, int))
 
 
 def _is_number(value: Any) -> bool:
@@ -76,8 +105,13 @@ ACTIONS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "reset": (lambda value: value is None, "no value"),
     "delay": (_is_seconds, "seconds"),
     "truncate": (_is_part, "bytes (a whole number), or a part of the body from 0.0 to below 1.0"),
+    "corrupt": (_is_offset, "the place of a byte (a whole number from 0), or no value"),
     "fail-after": _ERROR,
+    "half": (lambda value: value is None, "no value"),
+    "late": (_is_seconds, "seconds"),
 }
+_OF_TASKS: Final = ("status", "delay", "half", "late")
+_OF_TASKS_ONLY: Final = ("half", "late")
 
 
 @dataclass(frozen=True)
@@ -87,9 +121,10 @@ class Fault:
     Attributes
     ----------
     service : str
-        ``earthengine``.
+        ``earthengine``, ``gcs`` or ``gdrive``.
     method : str
-        Glob over the names of methods, as the request log has them.
+        Glob over the names of methods, as the request log has them. Or ``task``, of Earth Engine:
+        an attempt at an export, which takes ``status``, ``delay``, ``half`` and ``late``.
     action : str
         ``status``
             The request isn't carried out, the answer is the error that `value` names.
@@ -101,8 +136,18 @@ class Fault:
         ``truncate``
             The request is carried out, but only `value` of the answer's body arrives before the
             connection is lost: bytes (a whole number) or a part (0.5 if left out).
+        ``corrupt``
+            The request is carried out, but one bit of the answer's body is another: of the byte at
+            `value`, or the last where there are fewer (the middle one if left out). It happens to
+            the bytes of objects and images; not to what a service says, as JSON.
         ``fail-after``
             The request is carried out, but the answer is the error that `value` names.
+        ``half``
+            The task writes but the first half of its files, at least one less than all, and says
+            that it has succeeded.
+        ``late``
+            The task says that it has succeeded `value` seconds before its files are there, by the
+            emulator's clock.
     nth : int or None
         The nth request that matches, from 1.
     count : int
@@ -111,7 +156,8 @@ class Fault:
         Instead of `nth`: any request that matches, with this chance.
     value : int, float, str or None
         See `action`. An error is an HTTP status (400, 401, 403, 404, 409, 429, 500, 503, 504), or
-        one of Earth Engine's own: ``quota``, ``memory``, ``timeout``, ``too-large``.
+        one of Earth Engine's own: ``quota``, ``memory``, ``timeout``, ``too-large``, or of
+        Drive's: ``rate-limit``, ``drive-quota``.
     """
 
     service: str
@@ -162,9 +208,23 @@ class Fault:
             _is_number(self.probability) and 0 <= self.probability <= 1
         ):
             raise InputError(f"fault: probability is from 0 to 1, not {self.probability!r}")
+        self._check_task()
+        self._check_value()
+
+    def _check_task(self) -> None:
+        of_task = self.service == "earthengine" and self.method == TASK
+        if of_task and self.action not in _OF_TASKS:
+            known = ", ".join(_OF_TASKS)
+            raise InputError(f"fault: a task takes {known}, not {self.action}")
+        if not of_task and self.action in _OF_TASKS_ONLY:
+            raise InputError(f"fault: {self.action} is for earthengine's method {TASK!r} only")
+
+    def _check_value(self) -> None:
         valid, words = ACTIONS[self.action]
         if not valid(self.value):
             raise InputError(f"fault: {self.action} takes {words}, not {self.value!r}")
+        if self.service != "earthengine" and valid is _is_error and self.value not in REASONS:
+            raise InputError(f"fault: {self.service} has no error {self.value!r}")
 
     def before(self, clock: Clock) -> None:
         """Happen to a request that isn't carried out yet.
@@ -197,11 +257,20 @@ class Fault:
                 raise self._error()
             case "truncate":
                 return replace(reply, cut=0.5 if self.value is None else self.value)
+            case "corrupt" if reply.content and not reply.is_message:
+                return replace(reply, content=self._corrupted(reply.content))
         return reply
 
     def _error(self) -> ServiceError:
+        reason = None if self.service == "earthengine" else REASONS[self.value]
         code, status, message = ERRORS[self.value]
-        return ServiceError(message, code, status)
+        return ServiceError(message, code, status, reason)
+
+    def _corrupted(self, content: bytes | memoryview) -> memoryview:
+        changed = bytearray(content)
+        middle = len(changed) // 2
+        changed[middle if self.value is None else min(self.value, len(changed) - 1)] ^= 1
+        return memoryview(changed)
 
 
 class Faults:
@@ -237,7 +306,7 @@ class Faults:
                 fault
                 for i, fault in enumerate(self._faults)
                 if fault.service == service
-                and fnmatchcase(method, fault.method)
+                and (fault.method == TASK if method == TASK else fnmatchcase(method, fault.method))
                 and self._is_due(i, fault, method)
             ]
         return due[0] if due else None

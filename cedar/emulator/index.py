@@ -14,7 +14,6 @@ import io
 import json
 import logging
 import os
-import sys
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +27,7 @@ import numpy.typing as npt
 
 from .._version import __version__
 from ..exceptions import ConfigError
-from ..stores.files import arriving
+from ..stores.files import arriving, cache_root
 from .stac import Description, Item, fault
 from .values import Query
 
@@ -276,26 +275,9 @@ def _key(collection: str, index: str) -> int:
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest())
 
 
-def cache_directory() -> Path:
-    """Where what can be made again is kept for this user.
-
-    ``cedar`` in $XDG_CACHE_HOME, by default in ``~/.cache``, on macOS in ``~/Library/Caches``.
-
-    Raises
-    ------
-    RuntimeError
-        The user has no home.
-    """
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if given.is_absolute():  # others are to be ignored, says the XDG Base Directory Specification
-        return given / "cedar"
-    here = "Library/Caches" if sys.platform == "darwin" else ".cache"
-    return Path.home() / here / "cedar"
-
-
 def _place(directory: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()
-    return cache_directory() / "catalogs" / f"{digest[:32]}.index"
+    return cache_root() / "catalogs" / f"{digest[:32]}.index"
 
 
 def _kept(directory: Path) -> Index | None:

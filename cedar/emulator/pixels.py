@@ -50,7 +50,8 @@ def compute_pixels(body: Mapping[str, Any], catalog: Catalog) -> Reply:
     band_ids = body.get("bandIds") or []
     if not isinstance(band_ids, list) or not all(isinstance(band, str) for band in band_ids):
         raise ServiceError("bandIds must be a list of bands' names.")
-    grid = _grid(body.get("grid"))
+    grid = parse_grid(body.get("grid"))
+    SIDE.check(max(grid.width, grid.height), width=grid.width, height=grid.height)
     image = evaluate(body.get("expression"), catalog)
     if not isinstance(image, Image):
         raise ServiceError("The expression does not evaluate to an image.")
@@ -58,10 +59,16 @@ def compute_pixels(body: Mapping[str, Any], catalog: Catalog) -> Reply:
     return encode(render(image, grid, band_ids, strict_scale=are_in_force()), grid)
 
 
-def _grid(given: Any) -> Grid:
-    """The grid of a request; every part of it is needed."""
+def parse_grid(given: Any) -> Grid:
+    """Read the grid of a request; every part of it is needed.
+
+    Raises
+    ------
+    ServiceError
+        It is none that has pixels.
+    """
     if not isinstance(given, Mapping):
-        raise ServiceError("The emulator's computePixels needs a grid.")
+        raise ServiceError("The emulator needs a grid, as an object.")
     names = [given[key] for key in ("crsCode", "crsWkt") if given.get(key)]
     if len(names) != 1 or not isinstance(names[0], str):
         raise ServiceError("The grid needs either crsCode or crsWkt.")
@@ -80,7 +87,6 @@ def _grid(given: Any) -> Grid:
         raise ServiceError("The grid's affineTransform can't be inverted.")
     if width < 1 or height < 1:
         raise ServiceError(f"Pixel grid dimensions ({width}x{height}) must be positive.")
-    SIDE.check(max(width, height), width=width, height=height)
     return Grid(names[0], (a, b, c, d, e, f), width, height)
 
 

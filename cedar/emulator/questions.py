@@ -6,11 +6,13 @@ beside the request's thread of execution, not handed through every function.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from typing import Final, Literal, get_args, get_type_hints
+from pathlib import Path
+from typing import Final, Literal, Self, get_args, get_type_hints
 
 from ..exceptions import InputError
 
@@ -37,6 +39,18 @@ class Answers:
         Whether a mapped function's result keeps the system:id and system:version that it has.
     missing_passes_not : bool
         Whether what lacks a property passes the negation of a filter on it.
+    duplicate_request : str
+        What a second export with a request id gets: the ``operation`` that the first started, or
+        the error ``already-exists``.
+    shard_dash : bool
+        Whether a dash comes before the first number in a shard's name.
+    operations_order : str
+        Which operations a list of them begins with: ``newest`` or ``oldest``.
+    drive_folder : str
+        Where an export to Drive goes: into the folder of that name that was ``last-modified``, or
+        into a new folder of that name with each task (``new``).
+    drive_etag : bool
+        Whether Drive honours If-Match.
 
     Raises
     ------
@@ -50,6 +64,11 @@ class Answers:
     reduce_columns_capped: bool = True
     map_keeps_id: bool = True
     missing_passes_not: bool = False
+    duplicate_request: Literal["operation", "already-exists"] = "operation"
+    shard_dash: bool = True
+    operations_order: Literal["newest", "oldest"] = "newest"
+    drive_folder: Literal["last-modified", "new"] = "last-modified"
+    drive_etag: bool = True
 
     def __post_init__(self) -> None:
         for question, possible in possible_answers().items():
@@ -57,6 +76,31 @@ class Answers:
             if answer not in possible:
                 options = ", ".join(map(repr, possible))
                 raise InputError(f"emulator: {question} is one of {options}, not {answer!r}")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a profile as ``cedar emulator compare`` writes it.
+
+        A question that its answers leave out has the likeliest.
+
+        Raises
+        ------
+        InputError
+            It can't be read, or isn't a profile.
+        """
+        try:
+            document = json.loads(Path(path).read_text("utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"{path}: can't be read: {error}") from error
+        given = document.get("answers") if isinstance(document, dict) else None
+        if not isinstance(given, dict):
+            raise InputError(f"{path}: is no profile, as `cedar emulator compare` writes one")
+        if unknown := sorted(given.keys() - possible_answers().keys()):
+            raise InputError(f"{path}: the emulator has no question {unknown[0]!r}")
+        try:
+            return cls(**given)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
 
 def possible_answers() -> dict[str, tuple[str | bool, ...]]:

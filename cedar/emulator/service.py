@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Protocol, Self
-from urllib.parse import unquote, urlsplit
 
 from ..exceptions import InputError
+from .batch import Batch
 from .catalog import ItemCatalog
 from .clock import CLOCKS, Clock
+from .cloudstorage import CloudStorage
+from .drive import Drive
 from .earthengine import EarthEngine
 from .faults import Fault, Faults
 from .limits import PAYLOAD, limited
 from .questions import LIKELIEST, Answers, answering
 from .server import Server
+from .settings import DEFAULT, Settings
+from .state import State
 from .synthetic import SyntheticCatalog
-from .transport import Reply, Transport, refusal
+from .transport import Call, Reply, Transport, refusal
 from .values import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -33,10 +39,10 @@ class Request(NamedTuple):
     Attributes
     ----------
     service : str
-        ``earthengine``.
+        ``earthengine``, ``gcs`` or ``gdrive``.
     method : str
-        ``discovery``, ``algorithms``, ``assets``, ``value:compute`` or ``image:computePixels``;
-        ``unknown`` for anything else.
+        As the service names it: ``value:compute``, ``objects.insert``, ``files.list``; ``unknown``
+        for what it doesn't have.
     path : str
         Path of the address, unquoted.
     status : int or None
@@ -52,13 +58,13 @@ class Request(NamedTuple):
 class Service(Protocol):
     """What the emulator needs of a service to serve it."""
 
-    def method(self, verb: str, path: str) -> str:
+    def method(self, call: Call) -> str:
         """The log's name of what is asked for."""
 
-    def slot(self, method: str, path: str) -> AbstractContextManager[None]:
+    def slot(self, method: str, call: Call) -> AbstractContextManager[None]:
         """Count a request as under way in the block, or refuse it: ServiceError."""
 
-    def answer(self, method: str, path: str, body: bytes) -> Reply:
+    def answer(self, method: str, call: Call) -> Reply:
         """Carry a request out, or refuse it: ServiceError."""
 
 
@@ -100,6 +106,11 @@ class Emulator:
         benchmark of clients does; a kept answer doesn't see that time has moved. None by default.
     answers : Answers
         How it answers what isn't known of the service, :class:`cedar.emulator.questions.Answers`.
+    state : path, optional
+        Directory for what is to outlast the emulator: tasks, buckets, Drive. Several emulators may
+        have the same. Without one it is all gone at the end of the with block.
+    settings : Settings
+        Limits and times of the services, :class:`cedar.emulator.settings.Settings`.
 
     Attributes
     ----------
@@ -132,13 +143,29 @@ class Emulator:
         strict: bool = True,
         cache_bytes: int = 0,
         answers: Answers = LIKELIEST,
+        state: str | Path | None = None,
+        settings: Settings = DEFAULT,
     ):
         if clock not in CLOCKS:
             raise InputError(f"clock is one of {', '.join(CLOCKS)}, not {clock!r}")
         self._faults = Faults(faults, seed)
         self.clock: Clock = CLOCKS[clock]()
         images = ItemCatalog(catalog) if catalog is not None else SyntheticCatalog(self._seconds)
-        self._services: Mapping[str, Service] = {"earthengine": EarthEngine(images, cache_bytes)}
+        self._state, self._settings = State(state), settings
+        self._batch = Batch(
+            self._state,
+            self.clock,
+            self._settings,
+            self._faults,
+            self._ask,
+            self._in_force,
+            images,
+        )
+        self._services: Mapping[str, Service] = {
+            "earthengine": EarthEngine(images, self._batch, cache_bytes),
+            "gcs": CloudStorage(self._state, self.clock, self._settings),
+            "gdrive": Drive(self._state, self.clock, self._settings),
+        }
         self._strict, self._answers = strict, answers
         self._open = False
         self._servers: dict[str, Server] = {}
@@ -149,6 +176,7 @@ class Emulator:
     def __enter__(self) -> Self:
         self._open = True
         self.clock.start()
+        self._batch.open()
         return self
 
     def __exit__(
@@ -162,6 +190,8 @@ class Emulator:
         with self._lock:
             while self._servers:
                 self._servers.popitem()[1].close()
+        self._batch.close()
+        self._state.close()
 
     @property
     def urls(self) -> Mapping[str, str]:
@@ -198,24 +228,63 @@ class Emulator:
                     self._servers[service] = Server(
                         partial(self._handle, service),
                         port and port + i,
-                        PAYLOAD.most if self._strict else None,
+                        PAYLOAD.most if self._strict and service == "earthengine" else None,
                     )
             return {service: server.url for service, server in self._servers.items()}
+
+    def settle(self, timeout: float = 60.0) -> None:
+        """Return once every export task that this emulator runs waits for nothing but time.
+
+        So a test needn't ask again and again how a task is. Tasks that others run, who have the
+        same state, aren't waited for.
+
+        Raises
+        ------
+        TimeoutError
+            One still runs after `timeout` real seconds.
+        """
+        self._batch.settle(timeout)
+
+    def make_bucket(self, name: str) -> None:
+        """Make a bucket in Cloud Storage, if there is none of that name.
+
+        Raises
+        ------
+        InputError
+            No bucket can have that name.
+        """
+        body = json.dumps({"name": name}).encode()
+        try:
+            self._ask("gcs", Call("POST", "/storage/v1/b?project=emulated", {}, body))
+        except ServiceError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                raise InputError(f"bucket {name!r}: {error.message}") from error
 
     def _seconds(self) -> float:
         return self.clock.now().timestamp()
 
-    def _handle(self, name: str, verb: str, address: str, body: bytes) -> Reply:
+    @contextmanager
+    def _in_force(self) -> Iterator[None]:
+        """Make limits and answers hold in the block as this emulator was told."""
+        with limited(self._strict), answering(self._answers):
+            yield
+
+    def _ask(self, name: str, call: Call) -> Reply:
+        """Have a service answer what comes from within: no fault happens to it, no log has it."""
+        service = self._services[name]
+        return service.answer(service.method(call), call)
+
+    def _handle(self, name: str, call: Call) -> Reply:
         """Answer one request, unless a fault is due, and write it down."""
         service = self._services[name]
         try:
-            path = unquote(urlsplit(address).path)
+            path = call.plain_path
         except ValueError as error:
             return refusal(ServiceError(f"The address can't be read: {error}."))
-        method = service.method(verb, path)
+        method = service.method(call)
         fault = self._faults.next(name, method)
         try:
-            reply = self._answer(service, method, path, body, fault)
+            reply = self._answer(service, method, call, fault)
         except ConnectionResetError:
             self._note(Request(name, method, path, None))
             raise
@@ -226,12 +295,9 @@ class Emulator:
         self.requests.append(request)
         logger.debug("%s %s: %s", request.method, request.path, request.status or "reset")
 
-    def _answer(
-        self, service: Service, method: str, path: str, body: bytes, fault: Fault | None
-    ) -> Reply:
+    def _answer(self, service: Service, method: str, call: Call, fault: Fault | None) -> Reply:
         try:
-            limits, answers = limited(self._strict), answering(self._answers)
-            with limits, answers, service.slot(method, path):
+            with self._in_force(), service.slot(method, call):
                 if fault is not None:
                     fault.before(self.clock)
                 if not self._open:
@@ -239,7 +305,7 @@ class Emulator:
                         "The emulator isn't running: use it inside its with block.",
                         status="FAILED_PRECONDITION",
                     )
-                reply = service.answer(method, path, body)
+                reply = service.answer(method, call)
                 return reply if fault is None else fault.after(reply)
         except ServiceError as error:
             return refusal(error)

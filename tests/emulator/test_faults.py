@@ -85,6 +85,42 @@ def test_a_failure_after_the_fact_has_happened_though_it_says_it_has_not(landsat
         assert compute(emulator, ask)[0] == 200
 
 
+def test_a_corrupt_image_is_whole_but_for_one_bit(landsat, ask):
+    request = json.dumps(
+        {
+            "expression": {
+                "result": "0",
+                "values": {
+                    "0": {
+                        "functionInvocationValue": {
+                            "functionName": "Image.constant",
+                            "arguments": {"value": {"constantValue": 7}},
+                        }
+                    }
+                },
+            },
+            "fileFormat": "NPY",
+            "grid": {
+                "dimensions": {"width": 8, "height": 8},
+                "affineTransform": {"scaleX": 1, "scaleY": -1},
+                "crsCode": "EPSG:4326",
+            },
+        }
+    ).encode()
+    with Emulator(landsat, faults=[fault("corrupt", value=100, count=2)]) as emulator:
+        path = "/v1/projects/any/image:computePixels"
+        answers = [ask(emulator, "POST", path, request) for _ in range(3)]
+    (_, corrupt), (_, again), (status, good) = answers
+    assert (status, corrupt) == (200, again)
+    assert [i for i, (a, b) in enumerate(zip(corrupt, good, strict=True)) if a != b] == [100]
+    assert (corrupt[100] ^ good[100]).bit_count() == 1
+
+
+def test_what_the_service_says_is_never_corrupt(landsat, ask):
+    with Emulator(landsat, faults=[fault("corrupt")]) as emulator:
+        assert compute(emulator, ask) == (200, b'{"result": 7}')
+
+
 def test_a_delayed_answer_comes_when_the_clock_says_so(landsat, ask):
     answers = []
     late = fault("delay", value=5)
@@ -186,7 +222,7 @@ ODDS = fault("reset", probability=0.5)
         ("reset", "'reset' is no mapping"),
         ({**GOOD, "methods": "*"}, "unknown key 'methods'"),
         ({"service": "earthengine", "method": "*", "nth": 1}, "'action' is missing"),
-        ({**GOOD, "service": "gcs"}, "unknown service 'gcs'"),
+        ({**GOOD, "service": "s3"}, "unknown service 's3'"),
         ({**GOOD, "method": 3}, "method is a glob"),
         ({**GOOD, "action": "explode"}, "unknown action 'explode'"),
         ({**GOOD, "action": ["reset"]}, "unknown action"),
@@ -200,6 +236,7 @@ ODDS = fault("reset", probability=0.5)
         (fault("status"), "status takes one of 400, .*, too-large, not None"),
         (fault("status", value=418), "status takes one of 400"),
         (fault("fail-after", value=[]), "fail-after takes one of 400"),
+        ({**fault("status", value="memory"), "service": "gdrive"}, "gdrive has no error 'memory'"),
         (fault("reset", value=503), "reset takes no value"),
         (fault("delay"), "delay takes seconds"),
         (fault("delay", value=-1), "delay takes seconds"),
@@ -207,6 +244,10 @@ ODDS = fault("reset", probability=0.5)
         (fault("truncate", value=1.5), "truncate takes bytes"),
         (fault("truncate", value=-1), "truncate takes bytes"),
         (fault("truncate", value=True), "truncate takes bytes"),
+        (fault("corrupt", value=0.5), "corrupt takes the place of a byte"),
+        (fault("corrupt", value=-1), "corrupt takes the place of a byte"),
+        (fault("corrupt", value=True), "corrupt takes the place of a byte"),
+        (fault("corrupt", value="1"), "corrupt takes the place of a byte"),
     ],
 )
 def test_a_fault_that_can_t_be_used_is_an_error(given, words):

@@ -210,7 +210,7 @@ def test_whatever_changes_it_is_as_if_made_anew(items, tmp_path_factory, edits):
             path.unlink() if kind == "remove" else path.touch()
     known = index.load(directory, describe)
     again = index.load(directory, describe)
-    shutil.rmtree(index.cache_directory())
+    shutil.rmtree(index.cache_root())
     anew = index.load(directory, describe)
     assert content(known) == content(again) == content(anew)
 
@@ -221,7 +221,7 @@ def test_whatever_changes_it_is_as_if_made_anew(items, tmp_path_factory, edits):
 @given(st.data())
 def test_a_damaged_index_is_made_anew_without_a_word(items, data):
     good = content(index.load(items, describe))
-    (path,) = (index.cache_directory() / "catalogs").iterdir()
+    (path,) = (index.cache_root() / "catalogs").iterdir()
     whole = path.read_bytes()
     if data.draw(st.booleans(), "cut"):
         damaged = whole[: data.draw(st.integers(0, len(whole) - 1), "length")]
@@ -319,13 +319,13 @@ def test_processes_that_make_it_at_once_each_leave_it_whole(items, cache, load):
 
 def test_the_cache_is_where_the_platform_has_it(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert index.cache_directory() == tmp_path / "cache" / "cedar"
+    assert index.cache_root() == tmp_path / "cache" / "cedar"
     monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
     monkeypatch.setattr(sys, "platform", "linux")
-    assert index.cache_directory() == tmp_path / ".cache" / "cedar"
+    assert index.cache_root() == tmp_path / ".cache" / "cedar"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert index.cache_directory() == tmp_path / "Library" / "Caches" / "cedar"
+    assert index.cache_root() == tmp_path / "Library" / "Caches" / "cedar"
 
 
 # ---- what it finds

@@ -43,6 +43,17 @@ def test_an_answer_that_is_none_is_refused():
         Answers(tie="middle")
 
 
+def test_a_profile_answers_what_it_has_an_answer_to(tmp_path):
+    path = tmp_path / "profile.json"
+    path.write_text(
+        '{"date": "of no use here", "answers": {"tie": "up-left", "shard_dash": false}}'
+    )
+    assert Answers.load(path) == Answers.load(str(path)) == Answers(tie="up-left", shard_dash=False)
+    path.write_text('{"answers": {"tie": "middle"}}')
+    with pytest.raises(InputError, match=r"profile\.json: emulator: tie is one of 'down-right'"):
+        Answers.load(path)
+
+
 def test_answers_hold_in_their_block_and_thread_only():
     seen = []
     with answering(Answers(cast_overflow="wrap")):

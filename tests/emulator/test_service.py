@@ -117,8 +117,8 @@ def test_outside_its_block_it_answers_with_a_clear_error(landsat):
     ("verb", "path"),
     [
         ("GET", VALUE),
-        ("POST", "/v1/projects/any/image:export"),
-        ("GET", "/v1/projects/any/operations"),
+        ("GET", "/v1/projects/any/image:export"),
+        ("DELETE", "/v1/projects/any/operations/A"),
         ("POST", "/v1alpha/projects/any/value:compute"),
         ("GET", "/"),
     ],
