@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,16 @@ _KINDS: Final = {
     "impersonated_service_account": "impersonated service account",
 }
 _SECRETS: Final = ("private_key", "refresh_token", "client_secret")
+#: The client that ``earthengine authenticate`` asks with where the user has none of their own. Its
+#: secret is in the client's public source (ee/oauth.py), as that of any installed program: it
+#: proves nothing.
+_EARTHENGINE_ID: Final = "517222506229-vsmmajv00ul0bs7p89v5m89qs8eb9359.apps.googleusercontent.com"
+_EARTHENGINE_SECRET: Final = "RUP0RZ6e0pPhDzsqIJ7KlNd1"  # noqa: S105  (see above)
+_TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105  (an address)
+_NONE_FOUND: Final = (
+    "no Google credential: run `earthengine authenticate` or `gcloud auth application-default "
+    "login`, or name a key file as `credentials` in the store's section of the configuration"
+)
 #: Where google-auth sends a secret to, for a token.
 _TOKEN_URLS: Final = frozenset({"token_uri", "token_url", "service_account_impersonation_url"})
 
@@ -59,6 +69,104 @@ class Credential:
     path: Path | None = None
     project: str | None = None
     account: str | None = None
+
+
+def for_google(path: Path | None, scopes: Sequence[str]) -> Credential:
+    """Find the credential for one of Google's stores. Nothing is sent but to find it.
+
+    It is the file's; else what ``earthengine authenticate`` wrote; else application default
+    credentials: so that Earth Engine and the store that it exports to know the user by one account.
+
+    Parameters
+    ----------
+    path : Path or None
+        A credential file that nobody else can read.
+    scopes
+        What it is for.
+
+    Raises
+    ------
+    ConfigError
+        There is none, or it can't be used.
+    """
+    if path is not None:
+        check_private(path)
+        return read(path, scopes)
+    found = of_earthengine() or find(scopes)
+    if found is None:
+        raise ConfigError(_NONE_FOUND)
+    return found
+
+
+def of_earthengine() -> Credential | None:
+    """Read what ``earthengine authenticate`` wrote; None where it hasn't. Nothing is sent.
+
+    Raises
+    ------
+    ConfigError
+        It can't be used.
+    """
+    from google.oauth2.credentials import Credentials
+
+    path = Path("~/.config/earthengine/credentials").expanduser()
+    if not path.is_file():
+        return None
+    info = read_object(path)
+    if not info.get("refresh_token"):
+        return None  # `earthengine set_project` writes there, too.
+    scopes = info.get("scopes", [])
+    texts = scopes if isinstance(scopes, list) else [None]
+    texts = [*texts, info.get("client_id", ""), info.get("project") or ""]
+    if not all(isinstance(text, str) for text in texts):
+        raise ConfigError(
+            f"credentials {path}: can't be used; run `earthengine authenticate --force`", str(path)
+        )
+    credentials = Credentials(
+        None,
+        refresh_token=info["refresh_token"],
+        token_uri=_TOKEN_URL,
+        client_id=info.get("client_id", _EARTHENGINE_ID),
+        client_secret=info.get("client_secret", _EARTHENGINE_SECRET),
+        scopes=scopes or None,
+        quota_project_id=info.get("project"),
+    )
+    return Credential(credentials, "user", str(path), path, info.get("project"))
+
+
+def lacks_scopes(credential: Credential, scopes: Iterable[str]) -> bool:
+    """Whether a credential is surely for something else than each of some scopes.
+
+    What gcloud writes, and a machine, don't say what they are for.
+    """
+    agreed = credential.credentials.scopes
+    return bool(agreed) and set(scopes).isdisjoint(agreed)
+
+
+@dataclass(frozen=True)
+class Access:
+    """With what a service would be reached.
+
+    Attributes
+    ----------
+    url : str
+        Its host, or ``emulator``.
+    emulated : bool
+        It isn't Google's: no credential is looked for.
+    credential : Credential or None
+    missing : tuple of str
+        What can't be done without, and how to mend it.
+    doubts : tuple of str
+        What may be missing; only the service knows.
+    notes : tuple of str
+        What may not be as it was meant.
+    """
+
+    url: str
+    emulated: bool
+    credential: Credential | None
+    missing: tuple[str, ...]
+    doubts: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def default_file() -> Path | None:

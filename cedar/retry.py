@@ -1,9 +1,21 @@
-"""Trying again: delays that grow, with jitter."""
+"""Trying again: delays that grow, with jitter, on what is transient and on nothing else."""
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+#: Seconds during which a store's call is tried again; then its error is the caller's.
+PATIENCE: Final = 120.0
+#: Seconds before the second try.
+FIRST_DELAY: Final = 0.5
 
 
 def delays(first: float = 1.0, factor: float = 2.0, longest: float = 60.0) -> Iterator[float]:
@@ -16,3 +28,36 @@ def delays(first: float = 1.0, factor: float = 2.0, longest: float = 60.0) -> It
     while True:
         yield random.uniform(bound / 2, bound)  # noqa: S311  (spread, not secrecy)
         bound = min(longest, bound * factor)
+
+
+def persist(
+    call: Callable[[], T],
+    is_transient: Callable[[Exception], bool],
+    what: str,
+    *,
+    patience: float | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Call until it succeeds, fails for good, or patience is over; its result or last error.
+
+    Parameters
+    ----------
+    is_transient : callable
+        Whether the same call may succeed a moment later.
+    what : str
+        What it does, for the log.
+    patience : float, optional
+        Seconds from the first call to the last; :data:`PATIENCE` by default.
+    """
+    end = time.monotonic() + (PATIENCE if patience is None else patience)
+    waits = delays(FIRST_DELAY, longest=16.0)
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            delay = next(waits)
+            if not is_transient(error) or time.monotonic() + delay > end:
+                raise
+            # The error's class alone: its text may be a whole page, or hold an address.
+            _log.info("%s: %s; trying again in %.1f s", what, type(error).__name__, delay)
+        sleep(delay)

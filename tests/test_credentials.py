@@ -7,9 +7,20 @@ import traceback
 
 import google.auth
 import pytest
-from accounts import ACCOUNT, SECRET, USER, WORKLOAD, service_account, write
+from accounts import ACCOUNT, CLIENTS_OWN, SECRET, USER, WORKLOAD, service_account, write
+from ee import oauth
 
-from cedar.credentials import VARIABLE, check_private, check_url, find, is_loopback, read
+from cedar.credentials import (
+    VARIABLE,
+    check_private,
+    check_url,
+    find,
+    for_google,
+    is_loopback,
+    lacks_scopes,
+    of_earthengine,
+    read,
+)
 from cedar.exceptions import ConfigError, InputError
 
 SCOPES = ["https://www.googleapis.com/auth/earthengine"]
@@ -156,6 +167,91 @@ def test_a_file_that_would_have_its_secret_sent_elsewhere_is_refused(tmp_path, c
 def test_where_google_gives_tokens_they_are_fetched(tmp_path, host):
     path = write(tmp_path / "c.json", {**service_account(), "token_uri": f"https://{host}"})
     assert read(path, SCOPES).kind == "service account"
+
+
+# A store's
+
+
+@pytest.fixture
+def clients_own(gcloud, tmp_path, monkeypatch):
+    """Where `earthengine authenticate` writes; nothing is there, nor elsewhere."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path / ".config" / "earthengine" / "credentials"
+
+
+def test_a_store_takes_the_file_then_earth_engines_then_the_default(clients_own, gcloud, tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"run `earthengine authenticate`.*in the store's section"
+    ):
+        for_google(None, SCOPES)
+    write(gcloud, USER)
+    assert for_google(None, SCOPES).source == str(gcloud)
+    write(clients_own, CLIENTS_OWN)
+    assert for_google(None, SCOPES).source == str(clients_own)
+    key = write(tmp_path / "key.json", service_account())
+    assert for_google(key, SCOPES).account == ACCOUNT
+
+
+def test_a_stores_key_file_is_the_users_alone(clients_own, tmp_path):
+    key = write(tmp_path / "key.json", service_account(), 0o640)
+    with pytest.raises(ConfigError, match="can be read by others"):
+        for_google(key, SCOPES)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        CLIENTS_OWN,
+        {**CLIENTS_OWN, "project": "mine"},
+        {"refresh_token": SECRET, "client_id": "own", "client_secret": SECRET, "scopes": ["a"]},
+        {**CLIENTS_OWN, "project": None},
+    ],
+)
+def test_what_earth_engines_client_wrote_is_read_as_it_reads_it(clients_own, stored):
+    write(clients_own, stored)
+    found, theirs = of_earthengine(), oauth.get_credentials_arguments()
+    assert {key: getattr(found.credentials, key) for key in theirs} == theirs
+    assert (found.kind, found.path) == ("user", clients_own)
+    assert found.project == stored.get("project")
+    assert SECRET not in repr(found)
+
+
+def test_where_only_a_project_was_set_there_is_no_credential(clients_own):
+    assert of_earthengine() is None
+    write(clients_own, {"project": "set"})
+    assert of_earthengine() is None
+
+
+def test_what_it_doesn_t_say_it_is_for_may_be_for_anything(clients_own):
+    write(clients_own, {"refresh_token": SECRET})
+    assert of_earthengine().credentials.scopes is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        f"{{{SECRET}",
+        {**CLIENTS_OWN, "refresh_token": [SECRET]},
+        {**CLIENTS_OWN, "client_secret": [SECRET]},
+        {**CLIENTS_OWN, "client_id": [SECRET]},
+        {**CLIENTS_OWN, "scopes": SECRET},
+        {**CLIENTS_OWN, "scopes": [1]},
+        {**CLIENTS_OWN, "project": 1},
+    ],
+)
+def test_a_damaged_file_of_earth_engines_client_is_named(clients_own, wrong):
+    write(clients_own, wrong)
+    with pytest.raises(ConfigError, match=f"^credentials {clients_own}: ") as caught:
+        for_google(None, SCOPES)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_credential_for_something_else_lacks_what_is_needed(clients_own, tmp_path):
+    write(clients_own, CLIENTS_OWN)
+    assert lacks_scopes(of_earthengine(), ["https://www.googleapis.com/auth/drive"])
+    assert not lacks_scopes(of_earthengine(), ["another", *SCOPES])
+    user = read(write(tmp_path / "user.json", USER), SCOPES)
+    assert not lacks_scopes(user, ["another"])
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])

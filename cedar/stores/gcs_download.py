@@ -1,0 +1,222 @@
+"""Bytes from Cloud Storage: carried on where a connection broke, and checked at the end.
+
+The official client begins a download anew if its own retries are off, and doesn't check a range: so
+this speaks the service's JSON API itself (cloud.google.com/storage/docs/json_api).
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, BinaryIO, Final
+from urllib.parse import quote
+
+from ..exceptions import Conflict, StoreError
+from .checksums import CHUNK, summing
+from .gcs_connection import TIMEOUT, Connection, conditions, objects_path, plain_errors, refused
+from .keys import too_large
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_log = logging.getLogger(__name__)
+
+#: How often a body that arrives damaged, or is replaced while it does, is read.
+TRIES: Final = 4
+_CRC32C: Final = re.compile(r"\bcrc32c=([A-Za-z0-9+/]{6}==)")
+
+
+def download(
+    connection: Connection,
+    key: str,
+    sink: BinaryIO,
+    generation: int | None = None,
+    algorithm: str = "crc32c",
+    most: int | None = None,
+) -> Download:
+    """Have all of an object in `sink`, checked; again where it arrives damaged.
+
+    The parameters are those of :class:`Download`.
+
+    Raises
+    ------
+    Conflict
+        The object isn't at `generation`.
+    StoreError
+        It arrived damaged every time, or didn't arrive.
+    """
+    for _ in range(TRIES):
+        sink.seek(0)
+        sink.truncate()
+        found = Download(connection, key, sink, generation, algorithm=algorithm, most=most)
+        try:
+            _run(found, connection, key)
+        except Conflict:
+            if generation is not None:
+                raise
+            continue  # It was replaced between two requests for one generation.
+        if found.crc32c == found.expected:
+            return found
+        _log.warning("%s arrived damaged: reading it again", key)
+    raise _damaged(key)
+
+
+def download_range(
+    connection: Connection, key: str, generation: int, start: int, end: int
+) -> bytes:
+    """Read a range of one generation of an object until two answers are the same.
+
+    The service has a checksum of the whole only.
+
+    Raises
+    ------
+    Conflict
+        The object isn't at `generation`.
+    StoreError
+        Every answer was another, or none came.
+    """
+    answers: list[bytes] = []
+    while len(answers) < TRIES:
+        sink = io.BytesIO()
+        _run(Download(connection, key, sink, generation, start, end), connection, key)
+        if sink.getvalue() in answers:
+            return sink.getvalue()
+        answers.append(sink.getvalue())
+    raise _damaged(key)
+
+
+def _run(found: Download, connection: Connection, key: str) -> None:
+    while not connection.ask(found.step, "read", key):
+        pass
+
+
+def _damaged(key: str) -> StoreError:
+    return StoreError(
+        f"{key} arrived damaged, or was replaced, {TRIES} times: is something in between, such as "
+        "a proxy, that changes what is sent?",
+        key,
+    )
+
+
+class Nowhere(io.BytesIO):
+    """Where bytes go that are only summed."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Forget some."""
+        return memoryview(data).nbytes
+
+
+class Download:
+    """The bytes of one generation of an object, or a range of them.
+
+    Parameters
+    ----------
+    connection : Connection
+    key : str
+        The object.
+    sink : BinaryIO
+        Where the bytes go, from where it stands.
+    generation : int or None
+        The one to read; None: the one that is there at the first answer.
+    start, end : int or None
+        The range, half-open; it lies inside the object.
+    algorithm : str
+        Of the checksum that is wanted besides the service's own.
+    most : int or None
+        Bytes that one answer may have; a larger one isn't read.
+
+    Attributes
+    ----------
+    generation : int or None
+        The one that is read, once it is known.
+    size : int
+        Bytes that have arrived.
+    expected : str or None
+        CRC32C of the whole object, as the service says.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        key: str,
+        sink: BinaryIO,
+        generation: int | None = None,
+        start: int = 0,
+        end: int | None = None,
+        algorithm: str = "crc32c",
+        most: int | None = None,
+    ):
+        self._most = most
+        self._connection, self._key, self._sink = connection, key, sink
+        self.generation = generation
+        self._start, self._end = start, end
+        self.size = 0
+        self.expected: str | None = None
+        self._sums = {each: summing(each) for each in {"crc32c", algorithm}}
+        self._algorithm = algorithm
+
+    @property
+    def crc32c(self) -> str:
+        """CRC32C of what has arrived."""
+        return self._sums["crc32c"].text()
+
+    @property
+    def checksum(self) -> str:
+        """Checksum of what has arrived, by the algorithm that is wanted."""
+        return self._sums[self._algorithm].text()
+
+    def step(self) -> bool:
+        """Make one request; whether all bytes are there now.
+
+        Raises
+        ------
+        ConnectionError, TimeoutError
+            Nothing arrived.
+        GoogleAPICallError
+            The service refuses. Another generation is 412 (Precondition Failed).
+        """
+        before = self.size
+        try:
+            with plain_errors():
+                self._receive()
+        except (ConnectionError, TimeoutError):
+            if self.size == before:
+                raise
+            return False
+        return True
+
+    def _receive(self) -> None:
+        first = self._start + self.size
+        # Without this the service would unpack what is stored packed, and its checksum be another.
+        headers = {"Accept-Encoding": "gzip"}
+        if first or self._end is not None:
+            headers["Range"] = f"bytes={first}-{'' if self._end is None else self._end - 1}"
+        bucket = self._connection.bucket
+        path = f"{objects_path(bucket)}/{quote(self._key, safe='')}"
+        with self._connection.session.request(
+            "GET",
+            f"{self._connection.url}/download/storage/v1{path}",
+            params={"alt": "media", **conditions(bucket, self.generation)},
+            headers=headers,
+            stream=True,
+            timeout=TIMEOUT,
+        ) as response:
+            if response.status_code not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+                raise refused(response)
+            if first and response.status_code == HTTPStatus.OK:
+                raise StoreError(
+                    f"{self._key}: asked for a range, the service sends all", self._key
+                )
+            size = int(response.headers.get("Content-Length", 0))
+            if self._most is not None and size > self._most:
+                raise too_large(self._key, size, self._most)
+            self.generation = int(response.headers.get("x-goog-generation", ""))
+            if found := _CRC32C.search(response.headers.get("x-goog-hash", "")):
+                self.expected = self.expected or f"crc32c:{found[1]}"
+            for chunk in response.raw.stream(CHUNK, decode_content=False):
+                self._sink.write(chunk)
+                for total in self._sums.values():
+                    total.update(chunk)
+                self.size += len(chunk)
