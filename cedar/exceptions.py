@@ -111,6 +111,14 @@ class NotFoundError(StoreError, LookupError):
     """The object isn't in the store."""
 
 
+class OversizedError(DocumentError, StoreError):
+    """An object that should be a document has more bytes than any; it wasn't read."""
+
+    def __init__(self, message: str, key: str):
+        super().__init__(message)
+        self.key = key
+
+
 class Conflict(StoreError):
     """A conditional write lost: the object isn't at the version the writer expected."""
 
@@ -124,12 +132,22 @@ class EngineError(CedarError):
         The same request may succeed later: a lost connection, a rate limit, a server's fault.
     too_large : bool
         The service said that the request asks for too much at once; a smaller one may do.
+    full : bool
+        The service's queue takes no more tasks now.
     """
 
-    def __init__(self, message: str, *, transient: bool = False, too_large: bool = False):
+    def __init__(
+        self,
+        message: str,
+        *,
+        transient: bool = False,
+        too_large: bool = False,
+        full: bool = False,
+    ):
         super().__init__(message)
         self.transient = transient
         self.too_large = too_large
+        self.full = full
 
 
 class IncompleteError(CedarError):

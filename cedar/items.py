@@ -131,6 +131,8 @@ class Item:
         Half-open period, UTC.
     groups : tuple of Group
         What the stack will be made of; empty where nothing was found.
+    family : str or None
+        Of a part of an item that was too large for one image, the item's name.
     """
 
     name: str
@@ -140,6 +142,7 @@ class Item:
     date_start: dt.datetime
     date_end: dt.datetime
     groups: tuple[Group, ...] = ()
+    family: str | None = None
 
     @property
     def n_images(self) -> int:
@@ -157,6 +160,8 @@ class ExportRequest:
         Stem and folder of the output.
     request_id : str
         Minted by cedar; the service starts at most one task for it.
+    description : str
+        What the service's list of tasks calls it: the name, and the attempt.
     metadata : mapping
         The item's image metadata document.
     destination : Destination
@@ -168,6 +173,7 @@ class ExportRequest:
     name: str
     prefix: str
     request_id: str
+    description: str
     metadata: Mapping[str, Any]
     destination: Destination
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -186,3 +192,53 @@ class Output:
     def of(cls, info: ObjectInfo) -> Output:
         """The record's form of an object."""
         return cls(info.key.rpartition("/")[2], info.size, info.checksum, info.version)
+
+    @classmethod
+    def listed(cls, output: Mapping[str, Any]) -> Output:
+        """An entry's output, of which a later release may say more."""
+        return cls(output["name"], output["size"], output["checksum"], output["version"])
+
+    def at(self, key: str) -> ObjectInfo:
+        """The object that the record names."""
+        return ObjectInfo(key, self.size, self.version, self.checksum)
+
+
+@dataclass(frozen=True)
+class TaskStatus:
+    """What an engine's service says of a task.
+
+    Attributes
+    ----------
+    name : str
+        The operation's, in full: ``projects/…/operations/…``.
+    state : str
+        In the words of :class:`cedar.states.TaskState`; a word never heard of as it came.
+    description : str
+        The item's name and the attempt, ``<name>-a1``.
+    created, started, updated : int or None
+        Milliseconds since 1970-01-01 UTC.
+    progress : float
+        From 0 to 1.
+    urls : tuple of str
+        Where the service says that the outputs are.
+    error : str or None
+        The service's words for why it failed.
+    eecu_seconds : float or None
+        What it has cost.
+    """
+
+    name: str
+    state: str
+    description: str
+    created: int | None = None
+    started: int | None = None
+    updated: int | None = None
+    progress: float = 0.0
+    urls: tuple[str, ...] = ()
+    error: str | None = None
+    eecu_seconds: float | None = None
+
+    @property
+    def id(self) -> str:
+        """The task's short id."""
+        return self.name.rpartition("/")[2]

@@ -19,7 +19,7 @@ settings.register_profile("stress", max_examples=2000, deadline=None, print_blob
 _PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "short")
 settings.load_profile(_PROFILE)
 
-_USERS = ("CEDAR_", "CLOUDSDK_", "EARTHENGINE_", "GOOGLE_", "XDG_")
+_USERS = ("AWS_", "AZURE_", "CEDAR_", "CLOUDSDK_", "EARTHENGINE_", "GOOGLE_", "XDG_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 # No test asks the machine for a credential. google-auth reads it once, when it is imported.
 os.environ["NO_GCE_CHECK"] = "true"

@@ -19,13 +19,14 @@ from .base import ABSENT, ANY, Store
 __all__ = ["ABSENT", "ANY", "Store", "kinds", "open_store", "store_module"]
 
 
-#: Modules here that all stores share.
-SHARED: Final = frozenset({"base", "files"})
+#: Modules here that all stores share. Those of one kind alone are called after it: ``gcs_upload``.
+SHARED: Final = frozenset({"base", "checksums", "files", "keys", "leases", "remnants", "versions"})
 
 
 def kinds() -> list[str]:
     """Kinds of stores, sorted; none is imported for it."""
-    return sorted({info.name for info in pkgutil.iter_modules(__path__)} - SHARED)
+    names = {info.name for info in pkgutil.iter_modules(__path__)}
+    return sorted(name for name in names - SHARED if "_" not in name)
 
 
 def store_module(kind: str) -> ModuleType:

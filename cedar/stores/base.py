@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 import builtins
-import hashlib
-import json
 import os
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from enum import Enum
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final
 
-from ..exceptions import Conflict, DocumentError, InputError, StoreError
+from ..defaults import MAX_DOCUMENT
+from ..exceptions import Conflict, StoreError
 from ..items import Destination, ObjectInfo
-from .files import CHUNK, explained, file_checksum
+from .checksums import CHUNK, algorithm_of, file_checksum, summing
+from .files import explained
+from .keys import (
+    check_key,
+    decode_document,
+    document_key,
+    encode_document,
+    image_names,
+    key_of,
+    stem,
+    too_large,
+)
+from .leases import Leases
+from .versions import ABSENT, ANY, IfVersion
 
-#: Of the first part of a key, kept for what a store needs for itself.
-RESERVED: Final = ".cedar"
-#: What Earth Engine appends to the name of an image that it writes as several files: the row and
-#: column of the part's first pixel. On Drive a dash comes before it, on Cloud Storage none.
-SHARD: Final = re.compile(r"(-?)[0-9]{10}-[0-9]{10}$")
+__all__ = ["ABSENT", "ANY", "IfVersion", "Store", "check_key", "document_key", "encode_document"]
 
-
-class Expect(Enum):
-    """What a conditional write may expect of an object, besides a version."""
-
-    ANY = "any"
-    ABSENT = "absent"
-
-
-#: Whatever is there is replaced.
-ANY: Final = Expect.ANY
-#: Nothing is there yet.
-ABSENT: Final = Expect.ABSENT
-IfVersion: TypeAlias = Expect | str
+#: How often an object is read that is written at the same time.
+_TRIES: Final = 10
 
 
 class Store(ABC):
@@ -49,6 +45,12 @@ class Store(ABC):
 
     #: The word for it in the configuration and in records.
     kind: ClassVar[str]
+    #: Seconds that have to be between two writes of one object.
+    write_interval: ClassVar[float] = 0.0
+    #: How many objects are read or written at once.
+    workers: ClassVar[int] = 8
+    #: Whether what it reaches is the emulator's, or what else is on this machine's loopback.
+    emulated: bool = False
 
     @abstractmethod
     def objects(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -105,7 +107,11 @@ class Store(ABC):
 
     @abstractmethod
     def fetch(
-        self, key: str, path: str | os.PathLike[str], checksum: str | None = None
+        self,
+        key: str,
+        path: str | os.PathLike[str],
+        checksum: str | None = None,
+        if_version: IfVersion = ANY,
     ) -> ObjectInfo:
         """Copy an object to a local file, which appears whole and verified or not at all.
 
@@ -116,17 +122,22 @@ class Store(ABC):
         path : path-like
             The file; its directory is made, and what was there is replaced.
         checksum : str, optional
-            ``sha256:…`` that the bytes must have.
+            ``algorithm:digest`` that the bytes must have.
+        if_version : optional
+            The version to copy.
 
         Returns
         -------
         ObjectInfo
-            What was copied, with its sha256.
+            What was copied, with a checksum of the bytes that were written: of the same algorithm
+            as `checksum`, by default the one that the store knows.
 
         Raises
         ------
         NotFoundError
             It isn't there.
+        Conflict
+            It isn't at `if_version`.
         StoreError
             The copy isn't what it should be; nothing is left of it.
         """
@@ -155,16 +166,48 @@ class Store(ABC):
     def identity(self) -> dict[str, str]:
         """What it is, wherever it is reached from: ``{"kind": …, "identity": …}``."""
 
-    @abstractmethod
+    def free(self) -> int | None:
+        """Bytes that still have room; None where there is no limit, or nobody says.
+
+        Raises
+        ------
+        StoreError
+            It can't be asked.
+        """
+        return None
+
+    @cached_property
+    def _leases(self) -> Leases:
+        return Leases(self)
+
     def claim(self, key: str) -> AbstractContextManager[bool]:
         """Own a key for the length of a ``with`` block, or until the process dies.
 
         Gives False, at once, where someone else owns it. It says who works on a key, and guards
-        nothing: the object need not exist.
+        nothing: the object need not exist. By default it is a lease (``cedar/stores/leases.py``).
         """
+        check_key(key)
+        return self._leases.claim(key)
 
-    def checksum(self, key: str) -> str:
-        """``sha256:…`` of an object, computed by reading it piecewise.
+    def delete_many(self, objects: Mapping[str, IfVersion]) -> dict[str, StoreError]:
+        """Delete objects, each if it is at its version; in few requests where the service can.
+
+        Returns
+        -------
+        dict of str to StoreError
+            Why each that wasn't deleted wasn't: NotFoundError where it was gone already, Conflict
+            where it is at another version.
+        """
+        failed: dict[str, StoreError] = {}
+        for key, version in objects.items():
+            try:
+                self.delete(key, missing_ok=False, if_version=version)
+            except StoreError as error:
+                failed[key] = error
+        return failed
+
+    def checksum(self, key: str, algorithm: str = "sha256") -> str:
+        """``algorithm:digest`` of an object, computed by reading it piecewise.
 
         Raises
         ------
@@ -173,12 +216,12 @@ class Store(ABC):
         Conflict
             It was replaced meanwhile.
         """
-        digest, info = hashlib.sha256(), self.stat(key)
+        total, info = summing(algorithm), self.stat(key)
         for start in range(0, info.size, CHUNK):
-            digest.update(self.read(key, start, start + CHUNK))
+            total.update(self.read(key, start, start + CHUNK))
         if self.stat(key).version != info.version:
             raise Conflict(f"{key} was replaced while it was read: try again", key)
-        return f"sha256:{digest.hexdigest()}"
+        return total.text()
 
     def list(self, path: str | None = None, pattern: str | None = None) -> builtins.list[str]:
         """Names of the JSON documents directly under a prefix, sorted.
@@ -190,10 +233,10 @@ class Store(ABC):
         pattern : str, optional
             Glob that the names match.
         """
-        base = _key("", path)
-        wanted = "*" if pattern is None else _stem(pattern)
+        base = key_of("", path)
+        wanted = "*" if pattern is None else stem(pattern)
         files = (info.key.removeprefix(base) for info in self.objects(base))
-        names = (_stem(file) for file in files if file.endswith(".json") and "/" not in file)
+        names = (stem(file) for file in files if file.endswith(".json") and "/" not in file)
         return sorted(name for name in names if fnmatchcase(name, wanted))
 
     def store_metadata(
@@ -201,6 +244,25 @@ class Store(ABC):
     ) -> str:
         """Write a JSON document, over one of that name; its id, which is its key."""
         return self.write(document_key(name, path), encode_document(metadata, name)).key
+
+    def load(self, key: str, most: int = MAX_DOCUMENT) -> tuple[bytes, ObjectInfo]:
+        """Read an object whole, if it isn't too large, and what it is at that version.
+
+        Raises
+        ------
+        StoreError
+            It has more than `most` bytes: it isn't read.
+        Conflict
+            It was written meanwhile, again and again.
+        """
+        for _ in range(_TRIES):
+            info = self.stat(key)
+            if info.size > most:
+                raise too_large(key, info.size, most)
+            data = self.read(key)
+            if self.stat(key).version == info.version:
+                return data, info
+        raise Conflict(f"{key} was replaced while it was read: try again", key)
 
     def read_metadata(self, name: str, path: str | None = None) -> dict[str, Any]:
         """Read a JSON document.
@@ -212,7 +274,7 @@ class Store(ABC):
         NotFoundError
             It isn't there.
         """
-        return decode_document(self.read(document_key(name, path)), _stem(name))
+        return decode_document(self.load(document_key(name, path))[0], stem(name))
 
     def remove(self, name: str, path: str | None = None) -> str:
         """Delete a JSON document; its name.
@@ -223,7 +285,7 @@ class Store(ABC):
             It isn't there.
         """
         self.delete(document_key(name, path), missing_ok=False)
-        return _stem(name)
+        return stem(name)
 
     def images(
         self, names: Sequence[str], path: str | None = None
@@ -233,25 +295,40 @@ class Store(ABC):
         A file is an image of a name if it is called ``<name>.tif``, or ``<name>`` with a shard's
         suffix (``[-]<10 digits>-<10 digits>.tif``): sharing a prefix is not enough.
         """
-        images: dict[str, builtins.list[ObjectInfo]] = {_stem(name): [] for name in names}
-        base = _key("", path)
-        # Character by character is how objects() takes a prefix.
-        common = os.path.commonprefix([*images])  # noqa: RUF071
-        for info in self.objects(base + common):
-            for name in _image_names(info.key.removeprefix(base)) & images.keys():
+        images: dict[str, builtins.list[ObjectInfo]] = {stem(name): [] for name in names}
+        for file, info in self._files(images, path):
+            for name in image_names(file) & images.keys():
                 images[name].append(info)
         return {name: sorted(found, key=lambda info: info.key) for name, found in images.items()}
 
+    def existing(self, names: Sequence[str], path: str | None = None) -> set[str]:
+        """Those of some names that have a JSON document or an image directly under a prefix.
+
+        One listing for all of them.
+        """
+        wanted = {stem(name) for name in names}
+        found: set[str] = set()
+        for file, _ in self._files(wanted, path):
+            found |= image_names(file) | ({stem(file)} if file.endswith(".json") else set())
+        return found & wanted
+
+    def _files(self, names: Iterable[str], path: str | None) -> Iterator[tuple[str, ObjectInfo]]:
+        """Files under a prefix that start as all of some names do."""
+        base = key_of("", path)
+        # Character by character is how objects() takes a prefix.
+        common = os.path.commonprefix([*names])  # noqa: RUF071
+        return ((info.key.removeprefix(base), info) for info in self.objects(base + common))
+
     def image_keys(self, name: str, path: str | None = None) -> builtins.list[str]:
         """Keys of the GeoTIFFs of one name (see :meth:`images`), sorted."""
-        return [info.key for info in self.images([name], path)[_stem(name)]]
+        return [info.key for info in self.images([name], path)[stem(name)]]
 
     def retrieve(
         self,
         key: str,
         path: str | os.PathLike[str],
         overwrite: bool = True,
-        checksum: str | None = None,
+        known: ObjectInfo | None = None,
     ) -> Path:
         """Have a local copy of an object; an identical file is never copied again.
 
@@ -263,8 +340,9 @@ class Store(ABC):
             The file.
         overwrite : bool, optional
             Replace a file that differs; otherwise one is an error.
-        checksum : str, optional
-            ``sha256:…`` that the bytes must have; without it the object is read to compare.
+        known : ObjectInfo, optional
+            What the object has to be: of this size and checksum, and at this version. By default
+            what the store says it is.
 
         Raises
         ------
@@ -274,19 +352,23 @@ class Store(ABC):
             `path` differs and may not be replaced, or the object isn't what it should be.
         """
         path = Path(path)
-        info = self.stat(key)
+        wanted = known or self.stat(key)
         with explained(f"can't compare {path} with {key}", key):
             if path.exists():
-                if path.stat().st_size == info.size and file_checksum(path) == (
-                    checksum or self.checksum(key)
-                ):
+                if self._is_copy(path, wanted):
                     return path
                 if not overwrite:
                     raise StoreError(
                         f"{path} differs from {key} in the store: move it away or overwrite it", key
                     )
-        self.fetch(key, path, checksum)
+        self.fetch(key, path, wanted.checksum, ANY if known is None else known.version)
         return path
+
+    def _is_copy(self, path: Path, info: ObjectInfo) -> bool:
+        if path.stat().st_size != info.size:
+            return False
+        checksum = info.checksum or self.checksum(info.key)
+        return file_checksum(path, algorithm_of(checksum)) == checksum
 
     def retrieve_metadata(
         self,
@@ -309,78 +391,3 @@ class Store(ABC):
         """Copy the images of a name into `dest`, as :meth:`retrieve` does; each path when done."""
         for key in self.image_keys(name, path):
             yield self.retrieve(key, Path(dest, key.rpartition("/")[2]), overwrite)
-
-
-def check_key(key: str) -> None:
-    """Refuse what no store takes for a key, so that none can lead out of its prefix.
-
-    Raises
-    ------
-    InputError
-        It is empty or absolute, has an empty part, ``.``, ``..``, a backslash or a control
-        character, isn't Unicode text, or starts with the part ``.cedar``.
-    """
-    parts = key.split("/")
-    # ".CEDAR" too, which is the same to some file systems.
-    reserved = parts[0].casefold() == RESERVED
-    if reserved or {"", ".", ".."} & {*parts} or re.search(r"[\\\x00-\x1f\x7f]", key):
-        raise InputError(f"{key!r} can't be the key of an object: use plain parts joined by '/'")
-    try:
-        key.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{key!r} can't be the key of an object: it isn't Unicode text") from error
-
-
-def document_key(name: str, path: str | None = None) -> str:
-    """Key of the JSON document of a name, which may carry ``.json``."""
-    return _key(f"{_stem(name)}.json", path)
-
-
-def encode_document(document: Mapping[str, Any], name: str) -> bytes:
-    """Bytes of a JSON document.
-
-    Raises
-    ------
-    DocumentError
-        It holds what JSON can't: NaN, an object of Python's.
-    """
-    try:
-        text = json.dumps(dict(document), indent=1, ensure_ascii=False, allow_nan=False)
-        return f"{text}\n".encode()
-    except (TypeError, ValueError) as error:
-        raise DocumentError(f"{name} can't be written as JSON: {error}", name) from error
-
-
-def decode_document(data: bytes, name: str) -> dict[str, Any]:
-    """Content of a JSON document.
-
-    Raises
-    ------
-    DocumentError
-        It is damaged.
-    """
-    damaged = f"{name}.json in the store is damaged; put a good copy in its place"
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise DocumentError(f"{damaged}: {error}", name) from error
-    if not isinstance(document, dict):
-        raise DocumentError(f"{damaged}: it isn't a JSON object", name)
-    return document
-
-
-def _key(file: str, path: str | None) -> str:
-    return f"{path}/{file}" if path else file
-
-
-def _stem(name: str) -> str:
-    return name.removesuffix(".json")
-
-
-def _image_names(file: str) -> set[str]:
-    """Every name that a file is an image of: what comes before a shard's dash may be part of it."""
-    stem = file.removesuffix(".tif")
-    if stem == file:
-        return set()
-    shard = SHARD.search(stem)
-    return {stem, stem[: shard.start()], stem[: shard.end(1)]} if shard else {stem}

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from ..exceptions import NotFoundError, StoreError
-
-#: Bytes held in memory while an object is copied or summed.
-CHUNK: Final = 1 << 20
-
-
-def file_checksum(path: str | os.PathLike[str]) -> str:
-    """``sha256:…`` of a local file."""
-    with Path(path).open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 @contextlib.contextmanager
@@ -64,6 +54,47 @@ def make_directory(path: Path) -> Path:
         path.mkdir(exist_ok=True)
         sync(path.parent)
     return path
+
+
+def cache_root() -> Path:
+    """Where what can be made again is kept for this user.
+
+    ``cedar`` in $XDG_CACHE_HOME, by default in ``~/.cache``, on macOS in ``~/Library/Caches``.
+
+    Raises
+    ------
+    RuntimeError
+        The user has no home.
+    """
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if given.is_absolute():  # others are to be ignored, says the XDG Base Directory Specification
+        return given / "cedar"
+    here = "Library/Caches" if sys.platform == "darwin" else ".cache"
+    return Path.home() / here / "cedar"
+
+
+def cache_directory(*parts: str) -> Path:
+    """A directory below :func:`cache_root`, the same at every call, that nobody else can look in.
+
+    Parameters
+    ----------
+    *parts : str
+        Names of the directories to it.
+
+    Raises
+    ------
+    StoreError
+        It can't be made.
+    """
+    try:
+        root = cache_root()
+    except RuntimeError as error:
+        raise StoreError(f"there is no place for a cache: {error}; set $XDG_CACHE_HOME") from error
+    path = root.joinpath(*parts)
+    with explained(f"can't make {path} (set $XDG_CACHE_HOME to have it elsewhere)"):
+        make_directory(root)
+        root.chmod(0o700)
+        return make_directory(path)
 
 
 def sync(path: Path) -> None:

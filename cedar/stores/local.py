@@ -19,8 +19,10 @@ from typing import Any, BinaryIO, ClassVar, Final
 
 from ..exceptions import Conflict, InputError, NotFoundError, StoreError
 from ..items import Destination, ObjectInfo
-from .base import ABSENT, ANY, RESERVED, IfVersion, Store, check_key
-from .files import CHUNK, arriving, explained, make_directory, sync
+from .base import ABSENT, ANY, IfVersion, Store
+from .checksums import CHUNK, algorithm_of, summing
+from .files import arriving, explained, make_directory, sync
+from .keys import RESERVED, check_key
 
 if sys.platform != "win32":
     import fcntl
@@ -164,22 +166,28 @@ class LocalStore(Store):
             return info
 
     def fetch(
-        self, key: str, path: str | os.PathLike[str], checksum: str | None = None
+        self,
+        key: str,
+        path: str | os.PathLike[str],
+        checksum: str | None = None,
+        if_version: IfVersion = ANY,
     ) -> ObjectInfo:
         """Copy an object to a local file, which appears whole and verified or not at all."""
-        path = Path(path)
-        digest, size = hashlib.sha256(), 0
+        path, size = Path(path), 0
+        total = summing("sha256" if checksum is None else algorithm_of(checksum))
         with (
             self._open(key) as source,
             explained(f"can't copy {key} to {path}", key),
             arriving(path) as temp,
         ):
-            info = self._info(key, os.fstat(source.fileno()))
+            found = os.fstat(source.fileno())
+            _check_version(key, found, if_version)
+            info = self._info(key, found)
             with temp.open("xb") as target:
                 while chunk := source.read(CHUNK):
-                    digest.update(chunk)
+                    total.update(chunk)
                     size += target.write(chunk)
-            info = replace(info, checksum=f"sha256:{digest.hexdigest()}")
+            info = replace(info, checksum=total.text())
             if size != info.size:
                 raise StoreError(f"{key} has {info.size} bytes, but {size} were read", key)
             if checksum not in (None, info.checksum):
@@ -212,6 +220,12 @@ class LocalStore(Store):
         """The root, and a folder in it."""
         return Destination(self.kind, str(self.root), prefix)
 
+    def free(self) -> int:
+        """Bytes that this user may still write to the disk."""
+        there = next(path for path in (self.root, *self.root.parents) if path.exists())
+        with explained(f"can't look at the disk of {there}"):
+            return shutil.disk_usage(there).free
+
     def identity(self) -> dict[str, str]:
         """A random id kept in ``.cedar/id``: a directory that was moved stays itself."""
         path = self._inside(f"{RESERVED}/id")
@@ -229,7 +243,7 @@ class LocalStore(Store):
         check_key(key)
         with explained(f"can't claim {key} in {self.root}", key):
             path = self._own("claims") / _digest(key)
-            lock = _lock_if_free(path)
+            lock = lock_if_free(path)
         if lock is None:
             yield False
             return
@@ -352,7 +366,7 @@ def _sweep(directory: Path) -> None:
                 path.unlink()
 
 
-def _lock_if_free(path: Path) -> BinaryIO | None:
+def lock_if_free(path: Path) -> BinaryIO | None:
     """Open the file at `path`, made if need be, and lock it; None where someone has it."""
     while True:
         with contextlib.ExitStack() as stack:
