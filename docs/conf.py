@@ -47,13 +47,14 @@ def _sections(group: click.Group, context: click.Context) -> list[nodes.Node]:
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         child = click.Context(command, info_name=name, parent=context)
-        if isinstance(command, click.Group):
+        is_group = isinstance(command, click.Group)
+        if not is_group or command.invoke_without_command:
+            section = nodes.section(ids=[nodes.make_id(child.command_path)])
+            section += nodes.title(text=child.command_path)
+            section += nodes.literal_block(text=command.get_help(child), language="text")
+            sections.append(section)
+        if is_group:
             sections += _sections(command, child)
-            continue
-        section = nodes.section(ids=[nodes.make_id(child.command_path)])
-        section += nodes.title(text=child.command_path)
-        section += nodes.literal_block(text=command.get_help(child), language="text")
-        sections.append(section)
     return sections
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from .base import Command, Settings
+from .base import Group, Settings
+from .compare import compare
 from .errors import DONE
 from .output import note, write
 
 
-@click.command(cls=Command)
+@click.group(cls=Group, invoke_without_command=True)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -49,22 +51,33 @@ from .output import note, write
     metavar="MB",
     help="How much of the pixels to keep for when they are asked for again; by default none.",
 )
-@click.pass_obj
+@click.option(
+    "--profile",
+    metavar="FILE",
+    help="How to answer what isn't documented: what `cedar emulator compare` found out.",
+)
+@click.pass_context
 def emulator(
-    settings: Settings,
+    context: click.Context,
     port: int,
     catalog: str | None,
     faults: str | None,
     seed: int,
     strict: bool,
     cache: int,
+    profile: str | None,
 ) -> int:
     """Serve an Earth Engine of this machine, until Ctrl-C.
 
     It needs no account. What is written is its address, and where to put it.
     """
+    if context.invoked_subcommand is not None:
+        _refuse_options(context)
+        return DONE
     from cedar.emulator import Emulator
+    from cedar.emulator.questions import LIKELIEST, Answers
 
+    settings: Settings = context.obj
     settings.interrupted = "the emulator has stopped"
     with Emulator(
         catalog,
@@ -72,6 +85,7 @@ def emulator(
         seed=seed,
         strict=strict,
         cache_bytes=cache * 2**20,
+        answers=LIKELIEST if profile is None else Answers.load(profile),
     ) as served:
         urls = served.listen(port)
         url = urls["earthengine"]
@@ -87,6 +101,25 @@ def emulator(
         note(settings, "Ctrl-C stops it")
         threading.Event().wait()
     return DONE
+
+
+emulator.add_command(compare)
+
+
+def _refuse_options(context: click.Context) -> None:
+    """Refuse options of the server where another command is asked for.
+
+    Raises
+    ------
+    click.UsageError
+        There is one.
+    """
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+        if given and parameter.expose_value:
+            raise click.UsageError(
+                f"{parameter.opts[0]} doesn't go with `{context.invoked_subcommand}`"
+            )
 
 
 def _read(path: Path) -> list[Mapping[str, Any]]:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from cedar.grids import Tile
-    from cedar.items import Destination, ExportRequest, ImageInfo
+    from cedar.items import Destination, ExportRequest, ImageInfo, TaskStatus
     from cedar.metadata import ImageMetadata
-    from cedar.sensors.base import Collection
+    from cedar.sensors import base as sensors
 
 #: Called with the part done, from 0 to 1. What it raises ends the pull.
 Progress = Callable[[float], None]
 
 
 class Engine(ABC):
-    """Finds images and makes pixels. Nothing outside an engine's package knows its client."""
+    """Finds images and makes pixels. Nothing outside an engine's package knows its client.
+
+    Into the kinds of stores in `exports_to` its service writes by itself, as tasks that are started
+    and then followed; into any other, cedar pulls.
+    """
+
+    #: Kinds of destinations that the service writes to.
+    exports_to: ClassVar[frozenset[str]] = frozenset()
+    #: Bands that one exported image may have.
+    max_bands: ClassVar[int | None] = None
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
@@ -59,7 +68,7 @@ class Engine(ABC):
     @abstractmethod
     def search(
         self,
-        collection: Collection,
+        collection: sensors.Collection,
         tile: Tile,
         start: dt.datetime,
         end: dt.datetime,
@@ -76,8 +85,28 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def export_options(
+        self, options: Mapping[str, Any], size: tuple[int, int], n_bands: int, dtype: str
+    ) -> dict[str, Any]:
+        """Add to checked options what an export needs and they don't say.
+
+        So it is known before which files there will be: ``fileDimensions`` is [columns, rows].
+
+        Parameters
+        ----------
+        size
+            Columns and rows of a tile.
+        n_bands
+            Of the largest item.
+        """
+
+    @abstractmethod
     def prepare(
-        self, metadata: ImageMetadata, destination: Destination, options: Mapping[str, Any]
+        self,
+        metadata: ImageMetadata,
+        destination: Destination,
+        options: Mapping[str, Any],
+        attempt: int = 1,
     ) -> ExportRequest:
         """Make the request that one attempt at an item sends: a plain value, no request yet.
 
@@ -102,3 +131,67 @@ class Engine(ABC):
         Path
             The finished file, in scratch.
         """
+
+    @abstractmethod
+    def start(self, request: ExportRequest) -> str:
+        """Start a task; the name of its operation. For one request id there is never more than one.
+
+        A task that was started before for the same request is found, and its name returned.
+
+        Raises
+        ------
+        EngineError
+            `full`: the queue takes no more now. `transient`: whether it was started isn't known;
+            the same request may be sent again. Otherwise: the service refuses.
+        """
+
+    @abstractmethod
+    def find(
+        self, descriptions: Collection[str], since: dt.datetime
+    ) -> dict[str, list[TaskStatus]]:
+        """Find tasks by description, among those created from a time on; the newest first."""
+
+    @abstractmethod
+    def list_tasks(self, since: dt.datetime | None = None) -> Iterator[TaskStatus]:
+        """List all tasks that the service still knows; lazy, in no order.
+
+        Parameters
+        ----------
+        since
+            Only those created from this time on.
+
+        Raises
+        ------
+        EngineError
+            The service can't be asked.
+        """
+
+    @abstractmethod
+    def poll(self, ids: Collection[str]) -> dict[str, TaskStatus]:
+        """Ask how tasks are, by their short ids, in as few requests as will do.
+
+        A task that isn't in the answer is one that the service has forgotten.
+
+        Raises
+        ------
+        EngineError
+            The service can't be asked.
+        """
+
+    @abstractmethod
+    def cancel(self, task_id: str) -> None:
+        """Ask the service to cancel a task, by its short id. One that has ended stays as it is."""
+
+    @abstractmethod
+    def room(self) -> int | None:
+        """Count the tasks that the queue still takes; None where the service doesn't say."""
+
+    def concurrency(self) -> int | None:
+        """Count the tasks of the project that may run at once; None where nobody says.
+
+        Raises
+        ------
+        EngineError
+            The service can't be asked, or refuses.
+        """
+        return None

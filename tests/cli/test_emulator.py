@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -15,7 +16,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from comparing import NAMED
 from orders import COLLECTION, LANDSAT
+
+from cedar.engines.earthengine import EarthEngine
+from cedar.engines.earthengine.compare import compare as ask
 
 SEVEN = json.dumps({"expression": {"result": "0", "values": {"0": {"constantValue": 7}}}}).encode()
 
@@ -67,19 +72,25 @@ def test_what_it_says_to_write_into_a_configuration_works(cedar, configure):
 
 
 def test_it_serves_on_the_port_that_is_wanted_with_the_faults_that_are_wanted(here):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = 25_000 + os.getpid() % 5_000  # and the next two: below those that systems give away
     (here / "faults.yaml").write_text(
         "- {service: earthengine, method: 'value:*', nth: 1, action: status, value: quota}\n"
     )
     with serving("--port", str(port), "--faults", "faults.yaml", "--json") as lines:
         assert next(lines) == "{"
-        assert next(lines) == f' "earthengine": "http://127.0.0.1:{port}"'
+        assert next(lines) == f' "earthengine": "http://127.0.0.1:{port}",'
         with pytest.raises(urllib.request.HTTPError) as refused:
             compute(f"http://127.0.0.1:{port}")
         refused.value.close()
         assert refused.value.code == 429
         assert compute(f"http://127.0.0.1:{port}") == b'{"result": 7}'
+
+
+def test_it_answers_by_the_profile_that_is_wanted(here):
+    (here / "profile.json").write_text(json.dumps({"answers": {"map_keeps_id": False}}))
+    with serving("--profile", "profile.json") as lines:
+        (finding,) = ask(EarthEngine(url=next(lines)), [NAMED["map_keeps_id"]])
+    assert finding.answer is False
 
 
 @pytest.mark.parametrize(

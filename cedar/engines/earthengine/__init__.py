@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cedar.credentials import check_url, is_loopback
 from cedar.engines.base import Engine, Progress
@@ -17,9 +19,9 @@ from cedar.exceptions import ConfigError
 if TYPE_CHECKING:
     from cedar.emulator import Emulator
     from cedar.grids import Tile
-    from cedar.items import Destination, ExportRequest, ImageInfo
+    from cedar.items import Destination, ExportRequest, ImageInfo, TaskStatus
     from cedar.metadata import ImageMetadata
-    from cedar.sensors.base import Collection
+    from cedar.sensors import base as sensors
 
 #: What `url` says for the emulator in this process.
 EMULATOR: Final = "emulator"
@@ -64,6 +66,12 @@ CONFIG_SCHEMA: Final[dict[str, Any]] = {
             "description": "Directory of STAC Items that the emulator serves; synthetic scenes "
             "where it is left out.",
         },
+        "state": {
+            "type": "string",
+            "minLength": 1,
+            "description": "Directory where the emulator keeps tasks, buckets and Drive for the "
+            "next command; needed with a store that it exports to.",
+        },
     },
     "additionalProperties": False,
 }
@@ -82,8 +90,9 @@ def from_config(section: Mapping[str, Any], directory: Path) -> EarthEngine:
         return None if key not in section else directory / Path(section[key]).expanduser()
 
     url, high_volume = section.get("url"), section.get("high_volume", False)
-    if "catalog" in section and url != EMULATOR:
-        raise ConfigError("earthengine: catalog goes with `url: emulator` only")
+    for key in ("catalog", "state"):
+        if key in section and url != EMULATOR:
+            raise ConfigError(f"earthengine: {key} goes with `url: emulator` only")
     if "credentials" in section and url == EMULATOR:
         raise ConfigError("earthengine: the emulator takes no credentials")
     if high_volume and url is not None:
@@ -92,6 +101,7 @@ def from_config(section: Mapping[str, Any], directory: Path) -> EarthEngine:
         section.get("project"),
         HIGH_VOLUME_URL if high_volume else url,
         catalog=path("catalog"),
+        state=path("state"),
         credentials=path("credentials"),
     )
 
@@ -125,8 +135,8 @@ class EarthEngine(Engine):
         names. The emulator needs none.
     url : str, optional
         Another host of the service, or ``emulator``.
-    catalog : path, optional
-        Directory of STAC Items for ``url="emulator"``.
+    catalog, state : path, optional
+        Of ``url="emulator"``: directory of STAC Items, and where it keeps what outlasts it.
     emulator : Emulator, optional
         An emulator that the caller has entered, instead of `url` and `catalog`.
     credentials : path, optional
@@ -134,12 +144,17 @@ class EarthEngine(Engine):
         else application default credentials. None is ever sent to a host that isn't Google's.
     """
 
+    exports_to: ClassVar[frozenset[str]] = frozenset({"gcs", "gdrive"})
+    # developers.google.com/earth-engine/apidocs/ee-imagecollection-tobands
+    max_bands: ClassVar[int | None] = 5000
+
     def __init__(
         self,
         project: str | None = None,
         url: str | None = None,
         *,
         catalog: Path | None = None,
+        state: Path | None = None,
         emulator: Emulator | None = None,
         credentials: Path | None = None,
     ):
@@ -151,7 +166,7 @@ class EarthEngine(Engine):
         self.emulated = in_process or is_loopback(self.url)
         self.credentials = credentials
         self._project = project
-        self._catalog = catalog
+        self._catalog, self._state = catalog, state
         self._emulator = emulator
 
     @cached_property
@@ -184,11 +199,20 @@ class EarthEngine(Engine):
             if self.project is None and not self.emulated:
                 raise ConfigError(NO_PROJECT)
             return self.url, None
-        if self._emulator is None:
-            from cedar.emulator import Emulator
+        return self.emulator.url, self.emulator.transport
 
-            self._emulator = Emulator(catalog=self._catalog).__enter__()
-        return self._emulator.url, self._emulator.transport
+    @property
+    def emulator(self) -> Emulator:
+        """The emulator in this process, which is started when it is first needed.
+
+        Raises
+        ------
+        ConfigError
+            Its catalog, or its state, can't be read.
+        """
+        if self._emulator is None:
+            self._emulator = _emulator(self._catalog, self._state)
+        return self._emulator
 
     def connect(self) -> None:
         """Make this engine's session the process's, if it isn't."""
@@ -219,7 +243,7 @@ class EarthEngine(Engine):
 
     def search(
         self,
-        collection: Collection,
+        collection: sensors.Collection,
         tile: Tile,
         start: dt.datetime,
         end: dt.datetime,
@@ -230,12 +254,69 @@ class EarthEngine(Engine):
         self.connect()
         return search(collection, tile, start, end, filters)
 
-    def prepare(
-        self, metadata: ImageMetadata, destination: Destination, options: Mapping[str, Any]
-    ) -> ExportRequest:
-        from .pull import prepare
+    def export_options(
+        self, options: Mapping[str, Any], size: tuple[int, int], n_bands: int, dtype: str
+    ) -> dict[str, Any]:
+        from .options import complete
 
-        return prepare(metadata, destination, options)
+        return complete(options, size, n_bands, dtype)
+
+    def prepare(
+        self,
+        metadata: ImageMetadata,
+        destination: Destination,
+        options: Mapping[str, Any],
+        attempt: int = 1,
+    ) -> ExportRequest:
+        from .prepare import prepare
+
+        return prepare(metadata, destination, options, attempt)
+
+    def start(self, request: ExportRequest) -> str:
+        from .export import start
+
+        self.connect()
+        return start(request)
+
+    def find(
+        self, descriptions: Collection[str], since: dt.datetime
+    ) -> dict[str, list[TaskStatus]]:
+        from .operations import find
+
+        self.connect()
+        return find(descriptions, since)
+
+    def list_tasks(self, since: dt.datetime | None = None) -> Iterator[TaskStatus]:
+        from .operations import listed
+
+        self.connect()
+        return listed(since)
+
+    def poll(self, ids: Collection[str]) -> dict[str, TaskStatus]:
+        from .operations import poll
+
+        self.connect()
+        return poll(ids)
+
+    def cancel(self, task_id: str) -> None:
+        from .operations import cancel
+
+        self.connect()
+        cancel(task_id)
+
+    def room(self) -> int | None:
+        # No request asks for it, and whose tasks the limit counts isn't documented.
+        return None
+
+    def concurrency(self) -> int | None:
+        self.connect()
+        return self._concurrency
+
+    @cached_property
+    def _concurrency(self) -> int | None:
+        from .operations import concurrency
+
+        return concurrency()
 
     def pull(self, request: ExportRequest, scratch: Path, progress: Progress) -> Path:
         from .pull import pull
@@ -271,6 +352,16 @@ class CallersSession(EarthEngine):
 
     def check(self) -> None:
         self.connect()
+
+
+@cache
+def _emulator(catalog: Path | None, state: Path | None) -> Emulator:
+    """Start an emulator that lasts as long as this process: one for all engines that are alike."""
+    from cedar.emulator import Emulator
+
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(Emulator(catalog, state=state))
 
 
 def default() -> EarthEngine:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ee import oauth
 from google.oauth2.credentials import Credentials
 
+from cedar import credentials
 from cedar.credentials import (
     VARIABLE,
     Credential,
@@ -40,33 +41,16 @@ _SCOPES: Final = frozenset(
 
 
 @dataclass(frozen=True)
-class Access:
-    """What an engine would connect with.
+class Access(credentials.Access):
+    """With what an engine would connect.
 
     Attributes
     ----------
-    url : str
-        Host of the service, or ``emulator``.
-    emulated : bool
-        It isn't Earth Engine: no credential is looked for.
-    credential : Credential or None
     project : Project or None
         The Cloud project.
-    missing : tuple of str
-        What can't be done without, and how to mend it.
-    doubts : tuple of str
-        What may be missing; only the service knows.
-    notes : tuple of str
-        What may not be as it was meant.
     """
 
-    url: str
-    emulated: bool
-    credential: Credential | None
     project: Project | None
-    missing: tuple[str, ...]
-    doubts: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def credential(path: Path | None = None, ask: bool = True) -> Credential:
@@ -138,10 +122,10 @@ def describe(engine: EarthEngine) -> Access:
         engine.url,
         engine.emulated,
         found,
-        engine.found_project,
         tuple(missing),
         tuple(_doubts(engine, found)),
         tuple(_notes(engine, found)),
+        engine.found_project,
     )
 
 

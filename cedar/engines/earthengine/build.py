@@ -61,7 +61,8 @@ def _layer(listed: Mapping[str, Any], image: Mapping[str, Any]) -> ee.Image:
     bands = [band for band in image["bands"] if band["name"] not in missing]
     resampling = image.get("resampling")
     validity = listed.get("validity", image.get("validity"))
-    natives = [band["native"] for band in bands] if validity is None else [validity]
+    asked = [band for band in image.get("presence", bands) if band["name"] not in missing]
+    natives = [band["native"] for band in asked] if validity is None else [validity]
     present = _exact(source, natives, natives, resampling).mask().reduce(ee.Reducer.max())
     parts = _read(source, bands, resampling)
     parts += [ee.Image.constant(image["nodata"]).rename([name]) for name in sorted(missing)]

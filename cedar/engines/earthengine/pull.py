@@ -16,52 +16,26 @@ import numpy.typing as npt
 from ee.image_converter import ImageConverter
 
 from cedar._version import __version__
-from cedar.exceptions import EngineError, InputError, StoreError
+from cedar.exceptions import EngineError, StoreError
 from cedar.grids import Tile
-from cedar.items import Destination, ExportRequest
 from cedar.metadata import ImageMetadata
 from cedar.rasters import Block, write_geotiff
 
 from .blocks import Pixels, Scratch, halves, plan
 from .build import stack
+from .grid import pixel_grid
 from .limiter import AT_ONCE
 from .session import PAYLOAD, ask
 
 if TYPE_CHECKING:
     from cedar.engines.base import Progress
+    from cedar.items import ExportRequest
 
 #: Room that a pull leaves on the disk, for what is under way and for the record: GDAL says what it
 #: can't write on standard error, and some of it nowhere.
 _RESERVE: Final = 256 * 2**20
 #: Of how many files' room a Cloud Optimized GeoTIFF takes: the plain one, itself, its overviews.
 _COG_FILES: Final = 3
-
-
-def prepare(
-    metadata: ImageMetadata, destination: Destination, options: Mapping[str, Any]
-) -> ExportRequest:
-    """Make the request of one attempt at an item.
-
-    Raises
-    ------
-    InputError
-        The tile has more pixels than `maxPixels` allows.
-    """
-    width, height = metadata["tile"]["size"]
-    task = metadata["task"]
-    limit = options.get("maxPixels")
-    if limit is not None and width * height > limit:
-        raise InputError(
-            f"{task['name']}: {width} × {height} pixels are more than maxPixels {limit} allows"
-        )
-    return ExportRequest(
-        name=task["name"],
-        prefix=task["prefix"],
-        request_id=task["request_id"],
-        metadata=metadata,
-        destination=destination,
-        options=options,
-    )
 
 
 def pull(request: ExportRequest, scratch: Path, progress: Progress) -> Path:
@@ -247,23 +221,5 @@ class _Source:
                 f"{position // n_bands}_{self._bands[position % n_bands]}"
                 for position in range(block.first - offset, block.last - offset)
             ],
-            "grid": _grid(self.tile, block),
+            "grid": pixel_grid(self.tile, block.row, block.col, block.height, block.width),
         }
-
-
-def _grid(tile: Tile, block: Block) -> dict[str, Any]:
-    transform = tile.transform
-    authority = tile.crs.to_authority(confidence_threshold=100)
-    coded = authority is not None and authority[0] == "EPSG"
-    return {
-        "dimensions": {"width": block.width, "height": block.height},
-        "affineTransform": {
-            "scaleX": transform.a,
-            "shearX": transform.b,
-            "translateX": transform.c + block.col * transform.a,
-            "shearY": transform.d,
-            "scaleY": transform.e,
-            "translateY": transform.f + block.row * transform.e,
-        },
-        **({"crsCode": ":".join(authority)} if coded else {"crsWkt": tile.crs.to_wkt()}),
-    }

@@ -55,7 +55,11 @@ _MENDS: Final = {
     "insufficient authentication scopes": "run `earthengine authenticate --force`, or give the "
     "machine the scope cloud-platform",
 }
+#: Its words for a queue that takes no more tasks now: "… (3000). Please wait for some …".
+_QUEUE_FULL: Final = "Too many tasks already in the queue"
 _TRANSIENT_STATUS: Final = frozenset({429, 500, 502, 503, 504})
+#: What tells a refusal that passes from any other with status 403.
+_RATE_LIMIT: Final = "Rate Limit Exceeded"
 
 
 def connect(engine: EarthEngine) -> None:
@@ -154,12 +158,12 @@ def translated() -> Iterator[None]:
     except CedarError:
         raise
     except ee.EEException as error:
-        raise _refusal(str(error), error.__context__) from error
+        raise _refusal(str(error), status_of(error)) from error
     except googleapiclient.errors.UnknownApiNameOrVersion as error:
         raise EngineError("the url's host answers, but has no Earth Engine") from error
     except googleapiclient.errors.Error as error:
         # While it connects, some come as they are.
-        raise _refusal(getattr(error, "reason", None) or str(error), error) from error
+        raise _refusal(getattr(error, "reason", None) or str(error), status_of(error)) from error
     except GoogleAuthError as error:
         raise EngineError(
             f"Earth Engine: no token for the credential: {error.args[0] if error.args else error}; "
@@ -171,16 +175,29 @@ def translated() -> Iterator[None]:
         raise EngineError(f"Earth Engine can't be reached: {error}", transient=True) from error
 
 
-def _refusal(words: str, cause: BaseException | None) -> EngineError:
-    status = int(cause.resp.status) if isinstance(cause, googleapiclient.errors.HttpError) else 0
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        LIMITER.throttled()
+def status_of(error: BaseException | None) -> int:
+    """HTTP status that the service refused with; 0 where an error isn't a refusal."""
+    match error:
+        case googleapiclient.errors.HttpError():
+            return int(error.resp.status)
+        case EngineError():
+            return status_of(error.__cause__)
+        case ee.EEException():
+            return status_of(error.__context__)
+    return 0
+
+
+def _refusal(words: str, status: int) -> EngineError:
     text = " ".join(words.split())
+    full = _QUEUE_FULL in text
+    if status == HTTPStatus.TOO_MANY_REQUESTS and not full:
+        LIMITER.throttled()
     mends = (f"; {mend}" for refused, mend in _MENDS.items() if refused in text)
     return EngineError(
         f"Earth Engine: {text}{''.join(mends)}",
-        transient=status in _TRANSIENT_STATUS,
+        transient=(status in _TRANSIENT_STATUS or _RATE_LIMIT in text) and not full,
         too_large=any(refused in text for refused in _TOO_LARGE),
+        full=full,
     )
 
 
@@ -210,4 +227,22 @@ def ask(send: Callable[..., T], *args: Any, size: int = 0, **kwds: Any) -> T:
                 f"Earth Engine: its answer can't be read: {error}", transient=True
             ) from error
     LIMITER.answered()
+    return answer
+
+
+def operations() -> Any:
+    """The client's own resource of operations: its functions for them drop what they don't know."""
+    resource: Any = _state.get_state().cloud_api_resource
+    return resource.projects().operations()
+
+
+def execute(request: Any) -> dict[str, Any]:
+    """Send a request made with a resource of the client's, as often as the client would."""
+    return ask(lambda: _object(request.execute(num_retries=_state.get_state().max_retries)))
+
+
+def _object(answer: Any) -> dict[str, Any]:
+    """Return a JSON object; what is no JSON at all the client hands out as text."""
+    if not isinstance(answer, dict):
+        raise ValueError(f"{str(answer)[:40]!r} is no JSON object")  # noqa: TRY004  (as `ask` expects)
     return answer
