@@ -17,15 +17,21 @@ if TYPE_CHECKING:
     from .exceptions import CedarError
     from .grids import Tile, TileGrid
     from .metadata import ImageMetadata, TrackingMetadata
+    from .stores.gcs import GCSStore
+    from .stores.gdrive import GDriveStore
     from .stores.local import LocalStore
+    from .stores.object import ObjectStore
     from .tracker import Tracker, clean_tracked, download_tracked
 
 #: Where each public name lives. They load when first used: `cedar --help` needs none of them.
 _HOMES = {
     "CedarError": "cedar.exceptions",
     "Emulator": "cedar.emulator",
+    "GCSStore": "cedar.stores.gcs",
+    "GDriveStore": "cedar.stores.gdrive",
     "ImageMetadata": "cedar.metadata",
     "LocalStore": "cedar.stores.local",
+    "ObjectStore": "cedar.stores.object",
     "Tile": "cedar.grids",
     "TileGrid": "cedar.grids",
     "Tracker": "cedar.tracker",
@@ -37,8 +43,11 @@ _HOMES = {
 __all__ = [
     "CedarError",
     "Emulator",
+    "GCSStore",
+    "GDriveStore",
     "ImageMetadata",
     "LocalStore",
+    "ObjectStore",
     "Tile",
     "TileGrid",
     "Tracker",
@@ -52,6 +61,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    package, _, kind = _HOMES[name].rpartition(".")
+    if package == "cedar.stores":
+        from .stores import store_module
+
+        # Which says what to install, where its packages aren't there.
+        return getattr(store_module(kind), name)
     return getattr(import_module(_HOMES[name]), name)
 
 

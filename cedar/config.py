@@ -9,7 +9,8 @@ import os
 import pkgutil
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, cast
@@ -17,7 +18,9 @@ from typing import Any, Final, NamedTuple, Self, cast
 import yaml
 
 from . import defaults, engines
+from .causes import Policy
 from .engines.base import Engine
+from .engines.earthengine import EMULATOR, EarthEngine
 from .exceptions import ConfigError, InputError
 from .grids import TileGrid, load_grids
 from .metadata.validation import explain, load_schema
@@ -37,6 +40,8 @@ _TEMPLATES: Final = {
     TRACKING: defaults.TRACKING_TEMPLATE,
     TRACKING_PREFIX: defaults.TRACKING_PREFIX,
 }
+#: Settings of the tracker that have no default.
+_OPTIONAL: Final = ("group_by", "max_tasks", "max_gigabytes")
 
 
 class Section(NamedTuple):
@@ -64,6 +69,12 @@ class Config:
         As given; the engine checks them.
     group_by : str or None
         The rule for all collections; None: each its own.
+    max_tasks : int or None
+        Most images of an order; None: any number.
+    max_gigabytes : float or None
+        Most gigabytes of an order's images, uncompressed; likewise.
+    retry : Policy
+        How often what has failed is tried again by itself.
     collections : mapping
         Settings by collection id, as ``sensors.resolve`` takes them.
     directory : Path
@@ -82,6 +93,9 @@ class Config:
     filters: Mapping[str, Any]
     export_image_kwds: Mapping[str, Any]
     group_by: str | None
+    max_tasks: int | None
+    max_gigabytes: float | None
+    retry: Policy
     collections: Mapping[str, Mapping[str, Any]]
     directory: Path
     path: Path | None = field(default=None, compare=False)
@@ -113,17 +127,19 @@ class Config:
             filters = tracker.get("filters", {})
             for collection_id in (*collections, *filters):
                 resolve(collection_id, collections)
+            settings: dict[str, Any] = {key: tracker.get(key) for key in _OPTIONAL}
+            settings |= {
+                kind.name: Template(tracker.get(kind.name, default), kind).text
+                for kind, default in _TEMPLATES.items()
+            }
             return cls(
                 tile_grid=_grid(document["tile_grid"], directory),
                 store=_store(document),
                 engine=_engine(document),
-                **{
-                    kind.name: Template(tracker.get(kind.name, default), kind).text
-                    for kind, default in _TEMPLATES.items()
-                },
+                **settings,
                 filters=filters,
                 export_image_kwds=tracker.get("export_image_kwds", {}),
-                group_by=tracker.get("group_by"),
+                retry=Policy(**tracker.get("retry", {})),
                 collections=collections,
                 directory=directory,
                 path=path,
@@ -140,16 +156,37 @@ class Config:
         InputError
             Its section can't be used here.
         """
-        return open_store(*self.store, self.directory)
+        kind, settings = self.store
+        if settings.get("url") == EMULATOR:
+            settings = {**settings, "url": self._emulator_url(kind)}
+        return open_store(kind, settings, self.directory)
+
+    def _emulator_url(self, kind: str) -> str:
+        """Address of the store that the engine's emulator has, in this process."""
+        engine = self.open_engine()
+        if not isinstance(engine, EarthEngine) or self.engine.settings.get("url") != EMULATOR:
+            raise ConfigError(f"{kind}: `url: emulator` goes with the same in section earthengine")
+        if "state" not in self.engine.settings:
+            raise ConfigError(
+                f"earthengine: {kind} at the emulator needs `state: DIRECTORY`, where the emulator "
+                "keeps it for the next command"
+            )
+        if "bucket" in self.store.settings:
+            engine.emulator.make_bucket(self.store.settings["bucket"])
+        return engine.emulator.urls[kind]
 
     def open_engine(self) -> Engine:
-        """Make the engine; it connects when it is first needed.
+        """Return the engine, always the same; it connects when it is first needed.
 
         Raises
         ------
         InputError
             Its section can't be used.
         """
+        return self._opened_engine
+
+    @cached_property
+    def _opened_engine(self) -> Engine:
         engine = _engine_module(self.engine.kind).from_config(self.engine.settings, self.directory)
         return cast(Engine, engine)
 
@@ -161,9 +198,9 @@ class Config:
             **{kind.name: getattr(self, kind.name) for kind in _TEMPLATES},
             "filters": self.filters,
             "export_image_kwds": self.export_image_kwds,
+            "retry": asdict(self.retry),
         }
-        if self.group_by is not None:
-            tracker["group_by"] = self.group_by
+        tracker |= {key: value for key in _OPTIONAL if (value := getattr(self, key)) is not None}
         document = {
             "tile_grid": self.tile_grid.to_dict(),
             "tracker": tracker,
@@ -214,22 +251,33 @@ def load(path: str | os.PathLike[str]) -> Config:
         It can't be read, or can't be used.
     """
     path = Path(path)
+    document = read_yaml(path)
+    if document is None:
+        raise ConfigError(f"{path}: is empty; {_START}", str(path))
+    return Config.from_dict(document, path.absolute().parent, path)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file, as plain values; None where it is empty.
+
+    Raises
+    ------
+    ConfigError
+        It can't be read, or isn't YAML; or a key isn't text, or is there twice.
+    """
     try:
         # A byte order mark is what some editors begin UTF-8 with.
-        document = yaml.load(path.read_text("utf-8-sig"), _Loader)  # noqa: S506 (it is a SafeLoader)
+        return yaml.load(path.read_text("utf-8-sig"), _Loader)  # noqa: S506 (it is a SafeLoader)
     except OSError as error:
         raise ConfigError(f"can't read {path}: {error.strerror}", str(path)) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text ({error.reason})", str(path)) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {_explained(error)}", str(path)) from error
-    if document is None:
-        raise ConfigError(f"{path}: is empty; {_START}", str(path))
-    return Config.from_dict(document, path.absolute().parent, path)
 
 
 def example(name: str) -> str:
-    """Text of a configuration that comes with cedar: ``template`` or ``demo``."""
+    """Text of an example that comes with cedar: ``template``, ``demo``; ``run``, a run's file."""
     return (resources.files("cedar.examples") / f"{name}.yaml").read_text("utf-8")
 
 

@@ -11,16 +11,20 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .exceptions import InputError, NotFoundError
+from .metadata import ImageMetadata
 from .metadata.document import program
 from .metadata.validation import SCHEMA_VERSION
 from .ordering import file_nodata
 from .sensors import definition
 from .states import TaskState
+from .stores.base import document_key
 
 if TYPE_CHECKING:
     from .items import Group, ImageInfo, Item
     from .ordering import Order, Submission
     from .sensors.base import Collection
+    from .stores.base import Store
 
 
 def timestamp(moment: dt.datetime) -> str:
@@ -61,9 +65,7 @@ def record_document(
             "prefix_template": templates.prefix.text,
             "export_image_kwds": dict(order.options),
         },
-        "orders": [
-            entry(item, collections[item.collection], order.options) for item in order.items
-        ],
+        "orders": [entry(item, collections[item.collection], order) for item in order.items],
         "metadata": [
             f"{item.prefix}/{item.name}.json"
             for item in order.items
@@ -113,8 +115,47 @@ def image_document(
             "prefix": item.prefix,
             "request_id": listed["request_id"],
         },
-        "image": image_section(item.groups, collection, listed["nodata"]),
+        "image": with_bands(
+            image_section(item.groups, collection, listed["nodata"]), listed.get("bands")
+        ),
     }
+
+
+def with_bands(image: Mapping[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
+    """Return a section `image` with some of its bands; None: all.
+
+    Where no band of its own says where an image has pixels, all the bands still do.
+    """
+    if names is None:
+        return dict(image)
+    bands = [band for band in image["bands"] if band["name"] in names]
+    return {**image, "bands": bands, "presence": image.get("presence", image["bands"])}
+
+
+def read_document(store: Store, listed: Mapping[str, Any]) -> ImageMetadata:
+    """Read the metadata document of an item, which says what it is made of.
+
+    Parameters
+    ----------
+    listed
+        The item's entry in the record.
+
+    Raises
+    ------
+    InputError
+        It is gone, or another order's.
+    DocumentError
+        It is damaged.
+    """
+    key = document_key(listed["name"], listed["prefix"])
+    try:
+        metadata = ImageMetadata.loads(store.load(key)[0], listed["name"])
+    except NotFoundError as error:
+        raise InputError(f"{key} is gone: without it nobody knows what to make") from error
+    # What it is called and where it goes is the record's to say.
+    if any(metadata["task"][field] != listed[field] for field in ("name", "prefix", "request_id")):
+        raise InputError(f"{key} is another order's: nothing was made")
+    return metadata
 
 
 def submission_section(submission: Submission) -> dict[str, Any]:
@@ -135,6 +176,7 @@ def submission_section(submission: Submission) -> dict[str, Any]:
         "definitions": {
             collection.id: definition(collection) for collection in submission.collections
         },
+        **({} if submission.run is None else {"run": dict(submission.run)}),
     }
 
 
@@ -142,7 +184,7 @@ def _optional(moment: dt.datetime | None) -> str | None:
     return None if moment is None else timestamp(moment)
 
 
-def entry(item: Item, collection: Collection, options: Mapping[str, Any]) -> dict[str, Any]:
+def entry(item: Item, collection: Collection, order: Order) -> dict[str, Any]:
     """Return the record's entry of an item that hasn't been started."""
     state = TaskState.UNSUBMITTED if item.groups else TaskState.EMPTY
     return {
@@ -154,14 +196,15 @@ def entry(item: Item, collection: Collection, options: Mapping[str, Any]) -> dic
         "date_end": timestamp(item.date_end),
         **counts(item, collection),
         "dtype": collection.stack_dtype,
-        "nodata": file_nodata(collection, options),
+        "nodata": file_nodata(collection, order.options),
         "request_id": new_request_id() if item.groups else None,
         "attempt": 1 if item.groups else 0,
         "attempts": [],
         "status": {"state": state.value},
         "outputs": [],
-        "family": None,
+        "family": item.family,
         "downloads": [],
+        **({} if order.n_shards is None else {"shards": order.n_shards}),
     }
 
 

@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from operator import index
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from . import defaults
-from .exceptions import EmptyCollectionError, InputError
-from .geometry import LONLAT, to_crs, transform_point
-from .grouping import group_images, in_period
+from .exceptions import InputError
 from .items import Item
 from .periods import Period, coverage, parse_date, periods
 from .templates import NAME, PREFIX, TRACKING, TRACKING_PREFIX, Template
 
 if TYPE_CHECKING:
-    from .engines.base import Engine
     from .grids import Tile, TileGrid
-    from .items import ImageInfo
     from .sensors.base import Collection
 
 Existing = Literal["error", "skip", "overwrite"]
 Date = str | dt.date | None
-
-#: A pixel may be this much coarser than the collection's own and still be read by nearest.
-MAX_COARSENING: Final = 1.5
-#: Metres a degree at the equator, WGS 84: how Earth Engine's nominalScale counts degrees.
-METRES_PER_DEGREE: Final = 111_319.490793
 
 
 @dataclass(frozen=True)
@@ -82,6 +70,8 @@ class Submission:
         Of each collection, as the engine records them.
     existing : {"error", "skip", "overwrite"}
         What to do about items whose names exist.
+    run : mapping or None
+        ``name`` of the run that it is of, and its ``order`` in that; None: of no run.
     """
 
     submitted: dt.datetime
@@ -94,6 +84,7 @@ class Submission:
     period_closed: Literal["both", "left"]
     filters: Mapping[str, Sequence[Mapping[str, Any]]]
     existing: Existing
+    run: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if not self.collections:
@@ -217,6 +208,8 @@ class Order:
         Left out, because their names exist.
     save_empty : bool
         Whether items with no images get a metadata document.
+    n_shards : int or None
+        How many files each image comes as, where the engine exports; None where cedar pulls.
     """
 
     submission: Submission
@@ -225,6 +218,7 @@ class Order:
     items: tuple[Item, ...]
     skipped: tuple[Item, ...]
     save_empty: bool
+    n_shards: int | None = None
 
     @property
     def name(self) -> str:
@@ -280,98 +274,6 @@ def select_tiles(
     if not pairs:
         raise InputError("an order needs at least one tile")
     return tuple(grid[pair] for pair in dict.fromkeys(pairs))
-
-
-def search_items(
-    engine: Engine,
-    items: Iterable[Item],
-    collections: Mapping[str, Collection],
-    filters: Mapping[str, Sequence[Mapping[str, Any]]],
-    progress: Callable[[int], None] | None = None,
-) -> list[Item]:
-    """Find what each item is made of: one request for all periods of a collection × tile.
-
-    Parameters
-    ----------
-    items
-        In any order; those of one collection and tile are searched together.
-    progress
-        Called with the number of items that a search has answered.
-
-    Raises
-    ------
-    InputError
-        A pixel is coarser than the collection's own, and it isn't said how to read it.
-    EngineError
-        The engine can't search.
-    """
-
-    def place(item: Item) -> tuple[str, tuple[int, int]]:
-        return item.collection, item.tile.index
-
-    together = [list(group) for _, group in groupby(sorted(items, key=place), key=place)]
-
-    def one(members: list[Item]) -> list[Item]:
-        collection, tile = collections[members[0].collection], members[0].tile
-        start = min(item.date_start for item in members) - dt.timedelta(days=1)
-        end = max(item.date_end for item in members) + dt.timedelta(days=1)
-        check_resolution(collection, tile, ())
-        images = engine.search(collection, tile, start, end, filters.get(collection.id, ()))
-        check_resolution(collection, tile, images)
-        groups = group_images(images, collection, _longitude(tile))
-        return [
-            replace(item, groups=in_period(groups, item.date_start, item.date_end))
-            for item in members
-        ]
-
-    found: dict[str, Item] = {}
-    with ThreadPoolExecutor(defaults.PULL_WORKERS) as pool:
-        for members in pool.map(one, together):
-            found.update((item.name, item) for item in members)
-            if progress is not None:
-                progress(len(members))
-    return [found[item.name] for item in items]
-
-
-def _longitude(tile: Tile) -> float:
-    left, bottom, right, top = tile.bounds
-    return transform_point((left + right) / 2, (bottom + top) / 2, tile.crs, to_crs(LONLAT))[0]
-
-
-def check_resolution(collection: Collection, tile: Tile, images: Iterable[ImageInfo]) -> None:
-    """Refuse pixels coarser than a collection's own, unless it says how they are read.
-
-    Raises
-    ------
-    InputError
-        They are, and it doesn't.
-    """
-    known = [collection.resolution, *(image.resolution for image in images)]
-    native = min((size for size in known if size), default=None)
-    if native is None or collection.resampling is not None:
-        return
-    factor = METRES_PER_DEGREE if tile.crs.is_geographic else tile.crs.linear_units_factor[1]
-    pixel = max(tile.res) * factor
-    if pixel > MAX_COARSENING * native:
-        raise InputError(
-            f"{collection.id}: the grid's pixels of {pixel:g} m are coarser than "
-            f"{MAX_COARSENING:g} × its own of {native:g} m; say how to read them: set "
-            "`resampling: mean`, `bilinear` or `nearest` in section `collections`"
-        )
-
-
-def require_images(items: Iterable[Item]) -> None:
-    """Refuse items without images.
-
-    Raises
-    ------
-    EmptyCollectionError
-        There is one.
-    """
-    empty = [item.name for item in items if not item.groups]
-    if empty:
-        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
-        raise EmptyCollectionError(f"no image was found for {empty[0]}{more}", empty)
 
 
 def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | float:

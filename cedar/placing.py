@@ -6,49 +6,133 @@ Whatever stops this halfway, the record says what was ordered, and :func:`finish
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from . import defaults
+import numpy as np
+
+from . import defaults, shards
+from .changes import is_prepared, marked, prepared, ready, status
 from .documents import counts, image_document, record_document
-from .grids import Tile
-from .items import Item
-from .ordering import Existing, Order, search_items
-from .periods import parse_date
-from .pump import ready, status
+from .exceptions import ConfigError
+from .finding import require_images, search_items, split_items
+from .metadata import ImageMetadata
+from .ordering import Existing, Order, Submission, Templates
 from .record import Record, busy_error, taken_error, taken_names
-from .sensors import resolve
-from .settling import has_document, images_of
+from .recovering import collections_of, items_of, renew, search_again
+from .retry import delays
+from .settling import images_of, own_document
+from .starting import Starter
 from .states import TaskState
 from .stores.base import document_key, encode_document
+from .tasks import Tasks
 
 if TYPE_CHECKING:
     from .engines.base import Engine
+    from .items import Item
     from .sensors.base import Collection
     from .stores.base import Store
 
 _log = logging.getLogger(__name__)
 
-#: Seconds between two tries to be the one process that places orders.
-_POLL: Final = 0.1
+#: Seconds between two tries to have a claim: the first, their growth, the longest.
+_POLL: Final = (0.1, 1.5, 2.0)
 
 #: Called with an item's name and steps done, as `Tracker.download` does.
 Callback = Callable[[str, float], None]
 
 
 @contextmanager
-def placing(store: Store, tracking_prefix: str, timeout: float | None = None) -> Iterator[bool]:
-    """Be the one process that places orders in a store. Gives False where the time was over."""
+def claimed(store: Store, key: str, timeout: float | None = None) -> Iterator[bool]:
+    """Wait for a claim, and have it for the block. Gives False where the time was over."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    while True:
-        with store.claim(f"{tracking_prefix}/placing") as ours:
+    for delay in delays(*_POLL):
+        with store.claim(key) as ours:
             if ours or (deadline is not None and time.monotonic() > deadline):
                 yield ours
                 return
-        time.sleep(_POLL)
+        time.sleep(delay)
+
+
+def find_order(
+    submission: Submission,
+    templates: Templates,
+    store: Store,
+    engine: Engine,
+    export_image_kwds: Mapping[str, Any],
+    save_empty: bool,
+    error_if_empty: bool,
+    progress: Callable[[int], None] | None = None,
+) -> Order:
+    """Find what a submission would order, without writing anything.
+
+    Raises
+    ------
+    InputError
+        An option can't be used, or an item can't be made.
+    NameTakenError
+        See :func:`free_items`.
+    EmptyCollectionError
+        An item has no images, and `error_if_empty`.
+    """
+    kind = store.destination(templates.tracking_prefix).kind
+    options = engine.check_options(export_image_kwds, kind)
+    collections = {collection.id: collection for collection in submission.collections}
+    wanted, skipped = free_items(
+        store, templates.tracking_prefix, submission.items(templates), submission.existing
+    )
+    items = search_items(engine, wanted, collections, submission.filters, progress)
+    if error_if_empty:
+        require_images(items)
+    n_shards = None
+    if kind in engine.exports_to:
+        _check_together(store, engine)
+        items = split_items(items, collections, engine.max_bands)
+        options, n_shards = _export_options(engine, options, items, submission)
+    return Order(submission, templates, options, tuple(items), tuple(skipped), save_empty, n_shards)
+
+
+def _check_together(store: Store, engine: Engine) -> None:
+    """Refuse the emulator's exports into a real store, and the reverse, which neither could do.
+
+    Raises
+    ------
+    ConfigError
+        Only one of the two is real.
+    """
+    emulated = engine.identity()["emulated"]
+    if store.emulated == emulated:
+        return
+    real, other = ("store", "Earth Engine") if emulated else ("Earth Engine", "store")
+    raise ConfigError(
+        f"the {real} is the real one and the {other} is the emulator's: give sections "
+        f"earthengine and {store.kind} both `url: emulator`, or urls of one `cedar emulator`, or "
+        "neither"
+    )
+
+
+def _export_options(
+    engine: Engine, options: Mapping[str, Any], items: Sequence[Item], submission: Submission
+) -> tuple[dict[str, Any], int]:
+    """Complete the options for the largest item, and count the files of each."""
+    collections = {collection.id: collection for collection in submission.collections}
+    sizes = [
+        (n_bands * np.dtype(dtype).itemsize, n_bands, dtype)
+        for item in items
+        for collection in [collections[item.collection]]
+        for n_bands, dtype in [(len(item.groups) * len(collection.chosen), collection.stack_dtype)]
+    ]
+    _, n_bands, dtype = max(sizes, default=(0, 0, submission.collections[0].stack_dtype))
+    grid = submission.tile_grid.to_dict()
+    size = grid["size"][0], grid["size"][1]
+    options = engine.export_options(options, size, n_bands, dtype)
+    columns, rows = options["fileDimensions"]
+    return options, len(shards.offsets(size, (columns, rows)))
 
 
 def free_items(
@@ -76,7 +160,7 @@ def free_items(
 
 
 def place(order: Order, store: Store, engine: Engine, callback: Callback | None = None) -> Record:
-    """Record an order and make its items ready.
+    """Record an order, and make its items ready, or start them.
 
     Raises
     ------
@@ -84,18 +168,67 @@ def place(order: Order, store: Store, engine: Engine, callback: Callback | None 
         Since it was searched, one of its names has come to exist.
     """
     prefix = order.templates.tracking_prefix
-    with placing(store, prefix):
+    with claimed(store, f"{prefix}/placing"):
         # Again, now that nobody else can place: between the first look and this one somebody may.
         existing = "error" if order.submission.existing == "skip" else order.submission.existing
         free_items(store, prefix, list(order.items), existing)
         document = record_document(order, store.identity(), engine.identity())
         _note_replaced(document, store)
+        if order.n_shards is not None:
+            _mark_first(document)
         record = Record.create(store, prefix, document)
-        collections = {collection.id: collection for collection in order.submission.collections}
-        documented = [item for item in order.items if item.groups or order.save_empty]
-        _write_documents(record, documented, collections, callback)
-        _make_ready(record)
+    with claimed(store, record.key):
+        record.refresh()
+        # Else another process went on with it, a moment ago.
+        fresh = record.view["revision"] == 1
+        if fresh:
+            _prepare(record, order, engine, callback)
+        else:
+            _write_missing(record, engine)
+            _make_ready(record)
+            record.flush()
+    if order.n_shards is not None:
+        if not fresh:
+            Starter(record, engine).start(defaults.QUEUED_TASKS)
+        if record.names({TaskState.CANCEL_REQUESTED}):
+            # Cancelled while their requests were on the way.
+            Tasks(record, engine).refresh()
     return record
+
+
+def _mark_first(document: dict[str, Any]) -> None:
+    """Mark what is sent first in the record's first writing: that saves a second one."""
+    planned = (e for e in document["orders"] if e["status"]["state"] == TaskState.UNSUBMITTED)
+    for listed in islice(planned, defaults.START_BATCH):
+        marked(listed)
+
+
+def _prepare(record: Record, order: Order, engine: Engine, callback: Callback | None) -> None:
+    """Write the items' documents, and make them ready; or start each once it has its own."""
+    collections = {collection.id: collection for collection in order.submission.collections}
+    items = {item.name: item for item in order.items}
+    lock, written = threading.Lock(), set[str]()
+
+    def write(listed: Mapping[str, Any]) -> ImageMetadata:
+        item = items[listed["name"]]
+        made = _write_document(record, listed, item, collections[item.collection])
+        record.change(item.name, prepared)
+        with lock:
+            written.add(item.name)
+            if callback is not None:
+                callback(item.name, 1.0)
+        return made
+
+    if order.n_shards is not None:
+        Starter(record, engine, write, unprepared=True).send(defaults.QUEUED_TASKS)
+    # What the queue has no room for; what isn't to be started; and all that cedar pulls.
+    documented = (item.name for item in order.items if item.groups or order.save_empty)
+    rest = [record.entry(name) for name in documented if name not in written]
+    with ThreadPoolExecutor(record.store.workers) as pool:
+        for _ in pool.map(write, rest):
+            pass
+    _make_ready(record)
+    record.flush()
 
 
 def _note_replaced(document: dict[str, Any], store: Store) -> None:
@@ -109,95 +242,102 @@ def _note_replaced(document: dict[str, Any], store: Store) -> None:
 
 
 def _write_documents(
-    record: Record,
-    items: Iterable[Item],
-    collections: dict[str, Collection],
-    callback: Callback | None,
+    record: Record, items: Iterable[Item], collections: dict[str, Collection]
 ) -> None:
-    metadata, store = record.metadata, record.store
-    service = type(store).__name__
+    metadata = record.metadata
 
-    def write(item: Item) -> str:
-        collection = collections[item.collection]
-        document = image_document(metadata, metadata.entry(item.name), item, collection, service)
-        key = document_key(item.name, item.prefix)
-        store.write(key, encode_document(document, item.name))
-        return item.name
+    def write(item: Item) -> None:
+        _write_document(record, metadata.entry(item.name), item, collections[item.collection])
 
-    with ThreadPoolExecutor(defaults.STORE_WORKERS) as pool:
-        for name in pool.map(write, items):
-            if callback is not None:
-                callback(name, 1.0)
+    with ThreadPoolExecutor(record.store.workers) as pool:
+        for _ in pool.map(write, items):
+            pass
+
+
+def _write_document(
+    record: Record, listed: Mapping[str, Any], item: Item, collection: Collection
+) -> ImageMetadata:
+    document = image_document(record.view, listed, item, collection, type(record.store).__name__)
+    key = document_key(item.name, item.prefix)
+    record.store.write(key, encode_document(document, item.name))
+    return ImageMetadata.view(document, item.name)
 
 
 def _make_ready(record: Record) -> None:
+    """Note that all items have their documents: what cedar pulls can be pulled."""
+    pulled = record.view.file_dimensions is None
     for name in record.names({TaskState.UNSUBMITTED}):
-        record.change(name, ready)
-    record.flush()
+        record.change(name, ready if pulled else prepared)
 
 
-def finish(record: Record, engine: Engine, timeout: float | None = None) -> bool:
+def finish(
+    record: Record,
+    engine: Engine,
+    timeout: float | None = None,
+    plan: Callable[[], None] | None = None,
+) -> bool:
     """Bring to its end a submit that was cut off: search what was lost again, and make it ready.
 
-    Waits while another process is placing orders: it may be this one.
+    Waits while another process is at it.
+
+    Parameters
+    ----------
+    plan : callable, optional
+        Plans more first, in the record as it is then, and writes it; no other process does so
+        meanwhile.
 
     Returns
     -------
     bool
         False where the time was over before that.
     """
-    if not record.names({TaskState.UNSUBMITTED}) and record.metadata["revision"] != 1:
+    if plan is None and record.view["revision"] != 1 and not _unprepared(record):
         return True
-    with placing(record.store, record.key.rpartition("/")[0], timeout) as ours:
+    with claimed(record.store, record.key, timeout) as ours:
         if ours:
             record.refresh()
+            if plan is not None:
+                plan()
             _write_missing(record, engine)
             _make_ready(record)
+            record.flush()
         return ours
+
+
+def _unprepared(record: Record) -> list[str]:
+    names = record.names({TaskState.UNSUBMITTED})
+    return [name for name in names if not is_prepared(record.entry(name))]
 
 
 def _write_missing(record: Record, engine: Engine) -> None:
     """Write the documents that the record names and the store hasn't, or has of another order."""
-    metadata = record.metadata
-    submission, named = metadata["submission"], set(metadata["metadata"])
+    metadata, renewed = record.view, renew(record, _unprepared(record))
+    named = set(metadata["metadata"])
     lost = [
         entry
         for entry in metadata.orders
         if entry["status"]["state"] in (TaskState.UNSUBMITTED, TaskState.EMPTY)
+        and not is_prepared(entry)
+        and entry["name"] not in renewed
         and document_key(entry["name"], entry["prefix"]) in named
-        and not has_document(metadata, entry, record.store)
+        and own_document(metadata, entry, record.store) is None
     ]
     if not lost:
         return
-    collections = {
-        collection: resolve(collection, submission["definitions"])
-        for collection in submission["collections"]
-    }
-    tiles = {tile.index: tile for tile in map(Tile.from_dict, metadata["tracking"]["tiles"])}
-    empty = [_item(e, tiles) for e in lost if e["status"]["state"] == TaskState.EMPTY]
-    unsearched = [_item(e, tiles) for e in lost if e["status"]["state"] != TaskState.EMPTY]
-    found = search_items(engine, unsearched, collections, submission["filters"])
+    empty = items_of(record, [e for e in lost if e["status"]["state"] == TaskState.EMPTY])
+    unsearched = [e for e in lost if e["status"]["state"] != TaskState.EMPTY]
+    found, collections = search_again(record, engine, unsearched), collections_of(record)
     for item in found:
         _recount(record, item, collections[item.collection])
-    _write_documents(record, [*empty, *found], collections, None)
-
-
-def _item(entry: Mapping[str, Any], tiles: dict[tuple[int, int], Tile]) -> Item:
-    row, col = entry["tile"]
-    return Item(
-        entry["name"],
-        entry["prefix"],
-        entry["collection"],
-        tiles[row, col],
-        parse_date(entry["date_start"]),
-        parse_date(entry["date_end"]),
-    )
+    _write_documents(record, [*empty, *found], collections)
 
 
 def _recount(record: Record, item: Item, collection: Collection) -> None:
     """Note it where a second search finds other images than the first."""
-    counted = counts(item, collection)
     entry = record.entry(item.name)
+    counted = counts(item, collection)
+    if "bands" in entry:
+        counted["n_bands"] = counted["n_groups"] * len(entry["bands"])
     if any(entry[key] != value for key, value in counted.items()):
         _log.warning(
             "%s: %d images now, %d when it was ordered",

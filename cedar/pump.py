@@ -1,4 +1,4 @@
-"""Moving a recorded order forward, whatever state it was left in."""
+"""Pulling: moving an order that cedar makes itself forward, whatever state it was left in."""
 
 from __future__ import annotations
 
@@ -11,87 +11,29 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from . import defaults
+from .changes import PULLABLE, Change, again, is_due, partly, running, status, stopped
+from .documents import read_document
 from .exceptions import ConfigError, Conflict, DocumentError, EngineError, InputError, NotFoundError
 from .items import ObjectInfo, Output
-from .metadata import ImageMetadata
 from .rasters import read_tags
 from .retry import delays
 from .states import ACTIVE, TaskState
-from .stores.base import ABSENT, IfVersion, document_key
-from .stores.files import explained, file_checksum
+from .stores.base import ABSENT, IfVersion
+from .stores.checksums import file_checksum
+from .stores.files import explained
 
 if TYPE_CHECKING:
     from .engines.base import Engine
-    from .record import Change, Record
+    from .record import Record
 
 _log = logging.getLogger(__name__)
-
-#: States of an item that a pull may take up. RUNNING, when nobody owns it: its process died.
-_PULLABLE: Final[frozenset[str]] = frozenset({TaskState.READY, TaskState.RUNNING})
 
 
 class _Stopped(Exception):
     """The pull was told to stop."""
-
-
-def status(state: str, **fields: Any) -> Change:
-    """Return a change to an entry's status: a state, and other fields of it."""
-
-    def change(entry: dict[str, Any]) -> None:
-        entry["status"] |= {"state": str(state), "update_timestamp_ms": now_ms(), **fields}
-
-    return change
-
-
-def now_ms() -> int:
-    """Return the time, in milliseconds since 1970-01-01 UTC."""
-    return int(time.time() * 1000)
-
-
-def ready(entry: dict[str, Any]) -> None:
-    """Change: an item that has all it needs can be pulled; its task id is its request id."""
-    if entry["status"]["state"] == TaskState.UNSUBMITTED:
-        started = {"id": entry["request_id"], "creation_timestamp_ms": now_ms()}
-        status(TaskState.READY, progress=0.0, output_url=[], error_message=None, **started)(entry)
-
-
-def running(entry: dict[str, Any]) -> None:
-    """Change: somebody pulls the item now."""
-    if entry["status"]["state"] in _PULLABLE:
-        status(TaskState.RUNNING, start_timestamp_ms=now_ms())(entry)
-
-
-def partly(part: float) -> Change:
-    """Return a change: so much of the item has been pulled."""
-
-    def change(entry: dict[str, Any]) -> None:
-        if entry["status"]["state"] == TaskState.RUNNING:
-            status(TaskState.RUNNING, progress=round(part, 4))(entry)
-
-    return change
-
-
-def stopped(entry: dict[str, Any]) -> None:
-    """Change: nobody pulls the item any more. It is given back, or cancelled if that was asked."""
-    match entry["status"]["state"]:
-        case TaskState.RUNNING:
-            status(TaskState.READY)(entry)
-        case TaskState.CANCEL_REQUESTED:
-            status(TaskState.CANCELLED)(entry)
-
-
-def again(message: str) -> Change:
-    """Return a change: the pull failed in a way that may pass. The item is given back."""
-
-    def change(entry: dict[str, Any]) -> None:
-        stopped(entry)
-        if entry["status"]["state"] == TaskState.READY:
-            status(TaskState.READY, error_message=message)(entry)
-
-    return change
 
 
 def discard(record: Record, name: str) -> None:
@@ -135,7 +77,12 @@ class Pump:
         self._written = 0.0
         self._tries: dict[str, tuple[Iterator[float], float]] = {}
 
-    def run(self, interval: float, timeout: float | None = None) -> bool:
+    def run(
+        self,
+        interval: float,
+        timeout: float | None = None,
+        again: Callable[[], None] | None = None,
+    ) -> bool:
         """Pull until no item is active, or the time is over.
 
         Parameters
@@ -144,6 +91,8 @@ class Pump:
             Seconds between two looks at items that another process works on.
         timeout : float, optional
             Seconds after which to stop; what is under way is given back.
+        again : callable, optional
+            Plans what has failed and is to be tried again; called in each round.
 
         Returns
         -------
@@ -153,7 +102,11 @@ class Pump:
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         pool = ThreadPoolExecutor(defaults.PULL_WORKERS, thread_name_prefix="cedar-item")
         try:
-            while self._step(pool, min(interval, max(0.0, deadline - time.monotonic()))):
+            while True:
+                if again is not None:
+                    again()
+                if not self._step(pool, min(interval, max(0.0, deadline - time.monotonic()))):
+                    break
                 if time.monotonic() > deadline:
                     return False
             return True
@@ -207,7 +160,7 @@ class Pump:
                 self.record.change(name, stopped)
                 discard(self.record, name)
                 self._ended_claims.push(stack.pop_all())
-            elif state in _PULLABLE:
+            elif state in PULLABLE and is_due(entry):
                 self._taken.add(name)
                 self.record.change(name, running)
                 self._pulls[pool.submit(self._pull, entry)] = name, stack.pop_all()
@@ -264,11 +217,10 @@ class Pump:
         found = self._finished(entry, key)
         if found is None:
             self._progress(name, 0.0)
-            metadata = self._metadata(entry)
+            metadata = read_document(self.store, entry)
             options = metadata["store"]["export_image_kwds"]
-            request = self.engine.prepare(
-                metadata, self.store.destination(entry["prefix"]), options
-            )
+            destination = self.store.destination(entry["prefix"])
+            request = self.engine.prepare(metadata, destination, options, entry["attempt"])
             scratch = self.store.scratch(entry["request_id"])
             path = self.engine.pull(request, scratch, lambda part: self._progress(name, part))
             found = self._put(path, key, entry.get("replaces", {}))
@@ -281,7 +233,7 @@ class Pump:
         self.record.change(name, completed)
 
     def _put(self, path: Path, key: str, replaces: Mapping[str, str]) -> ObjectInfo:
-        checksum = file_checksum(path)
+        checksum, size = file_checksum(path), path.stat().st_size
         expected: IfVersion = replaces.get(path.name, ABSENT)
         try:
             self.store.stat(key)
@@ -290,6 +242,11 @@ class Pump:
         try:
             put = self.store.put(path, key, if_version=expected)
         except Conflict as error:
+            # An earlier pull put the same there, and did not get to say so: pixels that are the
+            # same make the same file.
+            there = self.store.stat(key)
+            if there.size == size and self.store.checksum(key) == checksum:
+                return ObjectInfo(key, there.size, there.version, checksum)
             raise Conflict(
                 f"{key} is in the store, and isn't this order's nor what it was to replace: move "
                 "it away, or order with --overwrite",
@@ -309,16 +266,6 @@ class Pump:
         ):
             return None
         return ObjectInfo(key, info.size, info.version, self.store.checksum(key))
-
-    def _metadata(self, entry: Mapping[str, Any]) -> ImageMetadata:
-        key = document_key(entry["name"], entry["prefix"])
-        try:
-            metadata = ImageMetadata.loads(self.store.read(key), entry["name"])
-        except NotFoundError as error:
-            raise InputError(f"{key} is gone: without it nobody knows what to make") from error
-        if metadata.request_id != entry["request_id"]:
-            raise InputError(f"{key} is another order's: nothing was made")
-        return metadata
 
     def _progress(self, name: str, part: float) -> None:
         """Note how far a pull has come; end it where it was cancelled, or cedar is stopping."""

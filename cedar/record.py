@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 import uuid
 from collections.abc import Callable, Container, Iterable, Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Self
 
+from .changes import now_ms
 from .exceptions import CedarError, Conflict, NameTakenError, NotFoundError
 from .metadata import TrackingMetadata
 from .states import ACTIVE, FINAL, TaskState
 from .stores.base import ABSENT, document_key, encode_document
 
 if TYPE_CHECKING:
+    from .changes import Change
     from .items import Item
     from .stores.base import Store
-
-#: Edits one entry in place. It may run again on a newer entry, so it looks before it changes.
-Change = Callable[[dict[str, Any]], None]
 
 
 class Record:
@@ -35,8 +36,9 @@ class Record:
         self.key = document_key(self.name, prefix)
         self._version = version
         self._writer = str(uuid.uuid4())
-        self._pending: list[tuple[str, Change]] = []
+        self._pending: list[Callable[[], bool]] = []
         self._lock = threading.RLock()
+        self._wrote = -math.inf
         self._take(document)
 
     @classmethod
@@ -74,9 +76,10 @@ class Record:
         while True:
             record = cls(store, prefix, document | {"revision": 0}, "")
             record._take(document | {"revision": 1, "writer": record._writer})
-            data = encode_document(record.metadata, record.name)
+            data = encode_document(record.view, record.name)
             try:
                 record._version = store.write(record.key, data, if_version=ABSENT).version
+                record._wrote = time.monotonic()
             except Conflict:
                 if record._is_ours(1):
                     return record
@@ -90,13 +93,46 @@ class Record:
     def metadata(self) -> TrackingMetadata:
         """The document as it is now, changes not yet written included."""
         with self._lock:
-            return TrackingMetadata(self._document, self.name)
+            return TrackingMetadata.view(deepcopy(self._document), self.name)
+
+    @property
+    def view(self) -> TrackingMetadata:
+        """The document itself, which goes on changing: for who only looks, and at once."""
+        return TrackingMetadata.view(self._document, self.name)
 
     def change(self, item: str, change: Change) -> None:
-        """Change the entry of an item; :meth:`flush` writes it."""
+        """Change the entry of an item; :meth:`flush` writes it, if that made a difference."""
+        self._do(lambda: self._apply(item, change))
+
+    def edit(self, change: Change) -> None:
+        """Change the whole document, as :meth:`change` does an entry: entries may come and go."""
+        self._do(lambda: self._apply_whole(change))
+
+    def _do(self, step: Callable[[], bool]) -> None:
         with self._lock:
-            self._pending.append((item, change))
-            change(self._entries[item])
+            if step():
+                self._pending.append(step)
+
+    def _apply(self, item: str, change: Change) -> bool:
+        """Make a change, and note it in the item's history if its state is another then."""
+        entry = self._entries.get(item)
+        if entry is None:
+            return False  # Another process has cut it in parts.
+        before = deepcopy(entry)
+        change(entry)
+        if _state(entry) != _state(before):
+            _note(entry)
+        return bool(entry != before)
+
+    def _apply_whole(self, change: Change) -> bool:
+        before = deepcopy(self._document)
+        change(self._document)
+        self._take(self._document)
+        states = {entry["name"]: _state(entry) for entry in before["orders"]}
+        for name, entry in self._entries.items():
+            if states.get(name) != _state(entry):
+                _note(entry)
+        return bool(self._document != before)
 
     def entry(self, item: str) -> dict[str, Any]:
         """Return a copy of an item's entry."""
@@ -122,13 +158,18 @@ class Record:
 
     def flush(self) -> None:
         """Write the changes, if there are any."""
-        with self._lock:
-            while self._pending:
+        while self._pending:
+            # Without the lock: others go on changing meanwhile.
+            self._wait_for_turn()
+            with self._lock:
+                if not self._pending:
+                    return  # Another thread has written them.
                 revision = self._document["revision"] + 1
                 document = self._document | {"revision": revision, "writer": self._writer}
                 data = encode_document(document, self.name)
                 try:
                     version = self.store.write(self.key, data, if_version=self._version).version
+                    self._wrote = time.monotonic()
                 except Conflict:
                     # A write whose answer was lost may be tried again by a client, and lose to
                     # itself: then what is there is ours.
@@ -140,6 +181,12 @@ class Record:
                 self._take(document)
                 self._pending.clear()
 
+    def _wait_for_turn(self) -> None:
+        """Let as much time pass between two writes as the store needs."""
+        rest = self._wrote + self.store.write_interval - time.monotonic()
+        if rest > 0:
+            time.sleep(rest)
+
     def _take(self, document: dict[str, Any]) -> None:
         self._document = document
         self._entries = {entry["name"]: entry for entry in document["orders"]}
@@ -147,8 +194,8 @@ class Record:
     def _reload(self) -> None:
         document, self._version = _load(self.store, self.key)
         self._take(document)
-        for item, change in self._pending:
-            change(self._entries[item])
+        for step in self._pending:
+            step()
 
     def _is_ours(self, revision: int) -> bool:
         document, version = _load(self.store, self.key)
@@ -158,6 +205,14 @@ class Record:
         return True
 
 
+def _note(entry: dict[str, Any]) -> None:
+    """Note in an item's history that its state is another now."""
+    event = {"time_ms": now_ms(), "state": _state(entry)}
+    if cause := entry["status"].get("error_message"):
+        event["cause"] = cause
+    entry.setdefault("history", []).append(event)
+
+
 def _state(entry: Mapping[str, Any]) -> str:
     return str(entry["status"]["state"])
 
@@ -165,15 +220,12 @@ def _state(entry: Mapping[str, Any]) -> str:
 def _load(store: Store, key: str) -> tuple[dict[str, Any], str]:
     name = key.rpartition("/")[2].removesuffix(".json")
     try:
-        # The version first: if somebody writes in between, our next write conflicts and nothing
-        # is lost.
-        version = store.stat(key).version
-        document = TrackingMetadata.loads(store.read(key), name).document
+        data, info = store.load(key)
     except NotFoundError as error:
         raise NotFoundError(
             f"there is no order {name!r} in the store: `cedar list` shows those there are", key
         ) from error
-    return document, version
+    return TrackingMetadata.read(data, name), info.version
 
 
 def taken_names(
@@ -188,21 +240,20 @@ def taken_names(
     busy : dict
         Those of them that an order is still at work on → that order.
     """
-    wanted = {(item.prefix, item.name) for item in items}
+    wanted: dict[str, set[str]] = {}
+    for item in items:
+        wanted.setdefault(item.prefix, set()).add(item.name)
     taken: dict[str, str | None] = {}
     busy: dict[str, str] = {}
-    for prefix in sorted({prefix for prefix, _ in wanted}):
-        names = [name for where, name in wanted if where == prefix]
-        images = store.images(names, prefix)
-        documents = set(store.list(prefix))
-        taken.update((name, None) for name in names if images[name] or name in documents)
+    for prefix, names in sorted(wanted.items()):
+        taken.update(dict.fromkeys(store.existing(sorted(names), prefix)))
     for order in store.list(tracking_prefix):
-        for entry in Record.open(store, tracking_prefix, order).metadata.orders:
-            if (entry["prefix"], entry["name"]) not in wanted:
-                continue
-            taken[entry["name"]] = order
-            if _state(entry) in ACTIVE:
-                busy[entry["name"]] = order
+        for entry in Record.open(store, tracking_prefix, order).view.orders:
+            # A part of another order's family has the family's name, too.
+            for name in wanted.get(entry["prefix"], set()) & {entry["name"], entry["family"]}:
+                taken[name] = order
+                if _state(entry) in ACTIVE:
+                    busy[name] = order
     return taken, busy
 
 

@@ -8,11 +8,13 @@ from collections.abc import Container, Iterable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from .exceptions import NotFoundError
+from .changes import status, stopped
+from .exceptions import NotFoundError, OversizedError
 from .items import ObjectInfo, Output
-from .pump import discard, item_key, status, stopped
+from .pump import discard, item_key
 from .states import ACTIVE, TaskState
 from .stores.base import document_key
+from .stores.checksums import algorithm_of
 
 if TYPE_CHECKING:
     from .metadata import TrackingMetadata
@@ -33,7 +35,7 @@ def update(record: Record) -> None:
         for name in record.names({TaskState.RUNNING}):
             if claims.enter_context(record.store.claim(item_key(record.entry(name)))):
                 record.change(name, stopped)
-        entries = record.metadata.orders
+        entries = record.view.orders
         images = images_of(entries, record.store)
         for entry in entries:
             _settle(record, entry, images[entry["prefix"], entry["name"]])
@@ -42,7 +44,7 @@ def update(record: Record) -> None:
 
 def settle_older(record: Record) -> None:
     """Do what :func:`update` does of items of 2019, and leave all others."""
-    older = [entry for entry in record.metadata.orders if is_older(entry)]
+    older = [entry for entry in record.view.orders if is_older(entry)]
     images = images_of(older, record.store)
     for entry in older:
         _settle(record, entry, images[entry["prefix"], entry["name"]])
@@ -51,7 +53,8 @@ def settle_older(record: Record) -> None:
 
 def is_older(entry: Mapping[str, Any]) -> bool:
     """Whether an entry is one of 2019: it names no outputs, so the files of its name are they."""
-    return entry["collection"] is None and entry["status"]["state"] != TaskState.EMPTY
+    is_bare = entry["collection"] is None and not entry.get("imported")
+    return is_bare and entry["status"]["state"] != TaskState.EMPTY
 
 
 def images_of(
@@ -102,28 +105,35 @@ def is_output(store: Store, info: ObjectInfo, output: Mapping[str, Any]) -> bool
     """
     if info.version == output["version"]:
         return True
-    return (
-        info.size == output["size"]
-        and output["checksum"] is not None
-        and store.checksum(info.key) == output["checksum"]
-    )
+    wanted = output["checksum"]
+    if info.size != output["size"] or wanted is None:
+        return False
+    if wanted == info.checksum:
+        return True
+    return bool(store.checksum(info.key, algorithm_of(wanted)) == wanted)
 
 
-def has_document(tracking: TrackingMetadata, entry: Mapping[str, Any], store: Store) -> bool:
-    """Whether an item's metadata document is in the store, and says that it is this order's."""
+def own_document(tracking: TrackingMetadata, entry: Mapping[str, Any], store: Store) -> str | None:
+    """Version of an item's metadata document; None where there is none that says it is ours."""
     key = document_key(entry["name"], entry["prefix"])
     try:
-        document = json.loads(store.read(key))
+        data, info = store.load(key)
+        document = json.loads(data)
         order, ours = document["order"], tracking["tracking"]
         if entry["collection"] is None and "tracking" not in order:
             # Of 2019: it doesn't say more than this.
-            return bool(document["task"]["name"] == entry["name"])
-        return bool(order["tracking"] == ours["name"] and order["submitted"] == ours["submitted"])
+            is_ours = document["task"]["name"] == entry["name"]
+        else:
+            is_ours = (order["tracking"], order["submitted"]) == (ours["name"], ours["submitted"])
+            if entry.get("imported"):
+                # It names the order that it was made with, whose record is lost.
+                is_ours = document["task"]["request_id"] == entry["request_id"] is not None
     except NotFoundError:
-        return False
-    except (KeyError, TypeError, ValueError):
+        return None
+    except (KeyError, TypeError, ValueError, RecursionError, OversizedError):
         _log.warning("%s is damaged, so nobody knows whose it is", key)
-        return False
+        return None
+    return info.version if is_ours else None
 
 
 def cancel(record: Record, names: Container[str] | None = None) -> None:

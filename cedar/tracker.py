@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import builtins
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from . import defaults
+from .causes import Policy
+from .consent import Consent, agreed, look
 from .engines import earthengine
-from .exceptions import InputError
+from .following import cancel
 from .grids import TileGrid
 from .metadata import TrackingMetadata
-from .ordering import (
-    Existing,
-    Order,
-    Submission,
-    Templates,
-    require_images,
-    search_items,
-)
-from .placing import finish, free_items, place
-from .pump import Pump
-from .record import Record, check_identity
+from .ordering import Date, Existing, Order, Submission, Templates
+from .placing import find_order, place
+from .preview import Limits, Preview
+from .record import Record
 from .sensors import resolve
-from .settling import cancel, settle_older, update
-from .transfer import Callback, clean, clean_tracked, download, download_tracked
+from .steering import Steering
+from .transfer import Callback, clean, clean_tracked, download, download_tracked, note_cleaned
 
 if TYPE_CHECKING:
     from .config import Config
@@ -36,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Tracker", "clean_tracked", "download_tracked"]
 
 
-class Tracker:
+class Tracker(Steering):
     """Submits orders, and follows, downloads and cleans them by their records.
 
     Parameters
@@ -66,6 +61,10 @@ class Tracker:
     group_by : str or mapping, optional
         How images are grouped into layers, of all collections or by id: ``pass``, ``solar_day``,
         ``utc_day``, ``none``. The rule belongs to the collection by default.
+    max_tasks, max_gigabytes : number, optional
+        Most images of an order, and gigabytes of them, uncompressed: a larger one is refused.
+    retry : Policy, optional
+        How often what has failed is tried again by itself: a :class:`cedar.causes.Policy`.
 
     Raises
     ------
@@ -86,6 +85,9 @@ class Tracker:
         engine: Engine | None = None,
         collections: Mapping[str, Mapping[str, Any]] | None = None,
         group_by: str | Mapping[str, str] | None = None,
+        max_tasks: int | None = None,
+        max_gigabytes: float | None = None,
+        retry: Policy | None = None,
     ):
         self.tile_grid = (
             tile_grid if isinstance(tile_grid, TileGrid) else TileGrid.from_like(tile_grid)
@@ -99,6 +101,8 @@ class Tracker:
         self._engine = engine
         self._collections = dict(collections or {})
         self._group_by = group_by
+        self._limits = Limits(max_tasks, max_gigabytes)
+        self.policy = retry or Policy()
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -115,6 +119,9 @@ class Tracker:
             config.open_engine(),
             config.collections,
             config.group_by,
+            config.max_tasks,
+            config.max_gigabytes,
+            config.retry,
         )
 
     @property
@@ -128,6 +135,25 @@ class Tracker:
     def filters(self) -> dict[str, builtins.list[Any]]:
         """Earth Engine filters to apply, by collection, as they were given."""
         return {collection: list(given) for collection, given in self._filters.items()}
+
+    def submission(
+        self,
+        collections: str | Sequence[str],
+        tile_indices: Sequence[int] | Sequence[Sequence[int]],
+        periods: tuple[Date, Date, str | None, Literal["both", "left"]],
+        existing: Existing = "error",
+    ) -> Submission:
+        """Check what a submit would ask for, without searching; see :class:`Submission`."""
+        ids = [collections] if isinstance(collections, str) else list(dict.fromkeys(collections))
+        record_filter = self.engine.record_filter
+        return Submission.parse(
+            [resolve(each, self._collections, self._rule(each)) for each in ids],
+            self.tile_grid,
+            tile_indices,
+            periods,
+            {each: [record_filter(given) for given in self._filters.get(each, ())] for each in ids},
+            existing,
+        )
 
     def order(
         self,
@@ -143,38 +169,58 @@ class Tracker:
         existing: Existing = "error",
     ) -> Order:
         """Find what a submit would order, without writing anything; see :meth:`submit`."""
-        ids = [collections] if isinstance(collections, str) else list(dict.fromkeys(collections))
-        record_filter = self.engine.record_filter
-        submission = Submission.parse(
-            [resolve(each, self._collections, self._rule(each)) for each in ids],
-            self.tile_grid,
-            tile_indices,
-            (period_start, period_end, period_freq, period_closed),
-            {each: [record_filter(given) for given in self._filters.get(each, ())] for each in ids},
-            existing,
-        )
-        prefix, named = self.templates.tracking_prefix, submission.items(self.templates)
-        kind = self.store.destination(prefix).kind
-        options = self.engine.check_options(self._export_image_kwds, kind)
-        wanted, skipped = free_items(self.store, prefix, named, existing)
-        items = search_items(
+        periods = period_start, period_end, period_freq, period_closed
+        return find_order(
+            self.submission(collections, tile_indices, periods, existing),
+            self.templates,
+            self.store,
             self.engine,
-            wanted,
-            {collection.id: collection for collection in submission.collections},
-            submission.filters,
+            self._export_image_kwds,
+            save_empty_metadata,
+            error_if_empty,
             None if callback is None else lambda found: callback("search", float(found)),
         )
-        if error_if_empty:
-            require_images(items)
-        return Order(
-            submission, self.templates, options, tuple(items), tuple(skipped), save_empty_metadata
-        )
 
-    def place(self, order: Order, callback: Callback | None = None) -> tuple[str, str]:
-        """Submit what :meth:`order` found; no second search. Returns as :meth:`submit` does."""
-        if not order.items:
-            raise InputError("there is nothing to order: every item exists already")
-        record = place(order, self.store, self.engine, callback)
+    def preview(
+        self,
+        collections: str | Sequence[str],
+        tile_indices: Sequence[int] | Sequence[Sequence[int]],
+        period_start: str | dt.date | None,
+        period_end: str | dt.date | None,
+        period_freq: str | None = None,
+        save_empty_metadata: bool = True,
+        error_if_empty: bool = False,
+        callback: Callback | None = None,
+        period_closed: Literal["both", "left"] = "both",
+        existing: Existing = "error",
+    ) -> Preview:
+        """Find what a submit would make and need, without writing anything; see :meth:`submit`."""
+        order = self.order(
+            collections,
+            tile_indices,
+            period_start,
+            period_end,
+            period_freq,
+            save_empty_metadata,
+            error_if_empty,
+            callback,
+            period_closed,
+            existing,
+        )
+        return look(order, self.store, self.engine, self._limits)
+
+    def place(
+        self,
+        order: Order | Preview,
+        callback: Callback | None = None,
+        consent: Consent | None = None,
+    ) -> tuple[str, str]:
+        """Submit what :meth:`order` or :meth:`preview` found, without a second search.
+
+        Parameters and returns are those of :meth:`submit`.
+        """
+        placed = agreed(order, self.store, self.engine, self._limits, consent)
+        record = place(placed, self.store, self.engine, callback)
         return record.name, record.key
 
     def submit(
@@ -189,8 +235,9 @@ class Tracker:
         callback: Callback | None = None,
         period_closed: Literal["both", "left"] = "both",
         existing: Existing = "error",
+        consent: Consent | None = None,
     ) -> tuple[str, str]:
-        """Order images: search, record, and make ready to be pulled (:meth:`watch` does that).
+        """Order images: search, record, and start, or make ready to be pulled by :meth:`~.watch`.
 
         Parameters
         ----------
@@ -214,6 +261,9 @@ class Tracker:
             With a frequency: whether a period that only starts at the end is taken too.
         existing : {"error", "skip", "overwrite"}
             What to do about items whose names exist, at the destination or in another order.
+        consent : callable, optional
+            Called with the :class:`~cedar.preview.Preview` before anything is written; the order
+            is placed only if it returns True.
 
         Returns
         -------
@@ -225,7 +275,8 @@ class Tracker:
         Raises
         ------
         InputError
-            Something of the order can't be used; nothing was written.
+            Something of the order can't be used, it is larger than the limits allow, or `consent`
+            didn't want it; nothing was written.
         EmptyCollectionError
             An item has no images and `error_if_empty`; nothing was written.
         EngineError
@@ -243,71 +294,7 @@ class Tracker:
             period_closed,
             existing,
         )
-        return self.place(order, callback)
-
-    def list(self, pattern: str | None = None) -> builtins.list[str]:
-        """Names of the orders in the store, sorted.
-
-        Parameters
-        ----------
-        pattern : str, optional
-            A glob that they match.
-        """
-        return self.store.list(self.templates.tracking_prefix, pattern)
-
-    def read(self, name: str) -> TrackingMetadata:
-        """Read an order's record.
-
-        Raises
-        ------
-        NotFoundError
-            There is no such order.
-        DocumentError
-            Its record is damaged.
-        """
-        return self._record(name).metadata
-
-    def update(self, name: str) -> TrackingMetadata:
-        """Hold an order's record against the store, and return it. Nothing is pulled."""
-        record = self._record(name, changing=True)
-        update(record)
-        return record.metadata
-
-    def watch(
-        self,
-        name: str,
-        interval: float = defaults.WATCH_INTERVAL,
-        timeout: float | None = None,
-        callback: Callable[[TrackingMetadata], None] | None = None,
-    ) -> TrackingMetadata:
-        """Bring an order forward until no item of it is active, whatever state it was left in.
-
-        Parameters
-        ----------
-        interval : float, optional
-            Seconds between two looks at what other processes work on.
-        timeout : float, optional
-            Seconds after which to stop.
-        callback : callable, optional
-            Called with the record whenever it was written.
-
-        Returns
-        -------
-        TrackingMetadata
-            The record at the end.
-        """
-        record = self._record(name, changing=True)
-        settle_older(record)
-        if finish(record, self.engine, timeout):
-            notify = None if callback is None else lambda record: callback(record.metadata)
-            Pump(record, self.engine, notify).run(interval, timeout)
-        return record.metadata
-
-    def cancel(self, name: str) -> TrackingMetadata:
-        """Cancel the items of an order that haven't ended. What is finished stays."""
-        record = self._record(name, changing=True)
-        cancel(record)
-        return record.metadata
+        return self.place(order, callback, consent)
 
     def download(
         self,
@@ -344,7 +331,7 @@ class Tracker:
             Something could not be downloaded: after everything else was.
         """
         tracking = TrackingMetadata(tracking_info)
-        check_identity(tracking, "store", self.store.identity())
+        self._check_identities(tracking)
         record = Record.of(self.store, self.templates.tracking_prefix, tracking)
         return download(tracking, record, self.store, Path(dest), overwrite, callback)
 
@@ -381,20 +368,22 @@ class Tracker:
             An item has no verified download on this machine, and not `force`.
         """
         tracking = TrackingMetadata(tracking_info)
-        check_identity(tracking, "store", self.store.identity())
+        self._check_identities(tracking)
         record = Record.of(self.store, self.templates.tracking_prefix, tracking)
-        done = clean(tracking, record, self.store, callback, force)
+        done = clean(
+            tracking,
+            record,
+            self.store,
+            callback,
+            force,
+            lambda record, names: cancel(record, self.engine, names),
+        )
         if tracking_name is not None:
             self.store.remove(tracking_name, self.templates.tracking_prefix)
+        elif record is not None:
+            note_cleaned(tracking, record)
         return done
 
     def _rule(self, collection: str) -> str | None:
         given = self._group_by
         return given.get(collection) if isinstance(given, Mapping) else given
-
-    def _record(self, name: str, changing: bool = False) -> Record:
-        record = Record.open(self.store, self.templates.tracking_prefix, name)
-        if changing:
-            check_identity(record.metadata, "store", self.store.identity())
-            check_identity(record.metadata, "engine", self.engine.identity())
-        return record

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
-import platform
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from .documents import timestamp
-from .exceptions import CedarError, IncompleteError, NotFoundError
-from .items import Output
+from .changes import cleaned
+from .copies import downloaded, has_copy
+from .exceptions import (
+    CedarError,
+    Conflict,
+    DocumentError,
+    IncompleteError,
+    NotFoundError,
+    StoreError,
+)
+from .items import ObjectInfo, Output
+from .leftovers import delete_former, documented
 from .metadata import TrackingMetadata
-from .settling import cancel, has_document, images_of, is_older, is_output, settle_older
+from .settling import images_of, is_older, is_output, own_document, settle_older
 from .states import ACTIVE, TaskState
 from .stores.base import document_key
 from .stores.files import arriving
+from .stores.keys import check_key, image_names
 
 if TYPE_CHECKING:
-    from .record import Change, Record
+    from .record import Record
     from .stores.base import Store
 
 _log = logging.getLogger(__name__)
 
 Entry = Mapping[str, Any]
+#: Items whose files are deleted together.
+_AT_ONCE: Final = 25
 #: Called with a file's name and what it counts: metadata 0, all images of an item together 1.
 Callback = Callable[[str, float], None]
 
@@ -76,13 +88,32 @@ def download_tracked(
         Downloads images as it is iterated, each verified against the record.
     """
     tracking = TrackingMetadata(tracking_info)
+    documents = _documents(tracking, store)
     for entry in _with_outputs(tracking, store):
         yield (
             task_id(entry),
             len(entry["outputs"]),
-            _metadata(tracking, entry, store, Path(dest), overwrite),
+            _metadata(documents, entry, store, Path(dest), overwrite),
             _images(entry, store, Path(dest), overwrite),
         )
+
+
+def _documents(tracking: TrackingMetadata, store: Store) -> dict[str, ObjectInfo | None]:
+    """Find the items' documents that the record names, by key: one listing a prefix.
+
+    One that the record names and the store hasn't is there, as None.
+    """
+    keys = {item_document(entry): entry["prefix"] for entry in tracking.orders}
+    found: dict[str, ObjectInfo | None] = {key: None for key in tracking["metadata"] if key in keys}
+    for prefix in sorted(set(keys.values())):
+        infos = {info.key: info for info in store.objects(f"{prefix}/")}
+        found |= {key: infos[key] for key in keys if key in infos}
+    return found
+
+
+def item_document(entry: Entry) -> str:
+    """Return the key of an item's metadata document."""
+    return document_key(entry["name"], entry["prefix"])
 
 
 def _with_outputs(tracking: TrackingMetadata, store: Store) -> list[Entry]:
@@ -98,19 +129,32 @@ def _with_outputs(tracking: TrackingMetadata, store: Store) -> list[Entry]:
 
 
 def _metadata(
-    tracking: TrackingMetadata, entry: Entry, store: Store, dest: Path, overwrite: bool
+    documents: Mapping[str, ObjectInfo | None],
+    entry: Entry,
+    store: Store,
+    dest: Path,
+    overwrite: bool,
 ) -> Iterator[Path]:
-    try:
-        yield from store.retrieve_metadata(dest, entry["name"], entry["prefix"], overwrite)
-    except NotFoundError:
-        if document_key(entry["name"], entry["prefix"]) in tracking["metadata"]:
-            raise
+    key = item_document(entry)
+    if key in documents:
+        yield store.retrieve(key, dest / key.rpartition("/")[2], overwrite, documents[key])
 
 
 def _images(entry: Entry, store: Store, dest: Path, overwrite: bool) -> Iterator[Path]:
     for output in entry["outputs"]:
         key = f"{entry['prefix']}/{output['name']}"
-        yield store.retrieve(key, dest / output["name"], overwrite, output["checksum"])
+        known = Output.listed(output).at(key)
+        try:
+            yield store.retrieve(key, dest / output["name"], overwrite, known)
+        except Conflict as error:
+            # Its version isn't the one that is recorded: in a copy of a store it may still be it.
+            info = store.stat(key)
+            if not is_output(store, info, output):
+                raise StoreError(
+                    f"{key} isn't what the order made: it was replaced since", key
+                ) from error
+            now = replace(known, version=info.version)
+            yield store.retrieve(key, dest / output["name"], overwrite, now)
 
 
 def download(
@@ -166,31 +210,6 @@ def _steps(
         yield path, step
 
 
-def downloaded(dest: Path) -> Change:
-    """Return a change: the item has a verified copy in a directory of this machine."""
-    host, path = platform.node(), str(dest.resolve())
-
-    def change(entry: dict[str, Any]) -> None:
-        others = [d for d in entry["downloads"] if (d["host"], d["path"]) != (host, path)]
-        verified = timestamp(dt.datetime.now(dt.UTC))
-        entry["downloads"] = [*others, {"host": host, "path": path, "verified": verified}]
-
-    return change
-
-
-def has_copy(entry: Entry) -> bool:
-    """Whether a verified download of the item's outputs is still on this machine."""
-    return any(
-        copy["host"] == platform.node()
-        and all(
-            (path := Path(copy["path"], output["name"])).is_file()
-            and path.stat().st_size == output["size"]
-            for output in entry["outputs"]
-        )
-        for copy in entry["downloads"]
-    )
-
-
 def check_cleanable(tracking: TrackingMetadata, force: bool) -> None:
     """Refuse to clean what is under way, or has no verified copy.
 
@@ -198,10 +217,13 @@ def check_cleanable(tracking: TrackingMetadata, force: bool) -> None:
     ------
     CedarError
         An item is being made; `force` doesn't help.
+    DocumentError
+        What the record calls an item's image can't be that.
     IncompleteError
         An item isn't finished, or not downloaded and verified on this machine.
     """
     for entry in tracking.orders:
+        _check_outputs(tracking, entry)
         if entry["status"]["state"] in (TaskState.RUNNING, TaskState.CANCEL_REQUESTED):
             raise CedarError(
                 f"{entry['name']} is being made: run `cedar cancel {tracking.name}` first, or wait"
@@ -222,14 +244,32 @@ def check_cleanable(tracking: TrackingMetadata, force: bool) -> None:
         )
 
 
+def _check_outputs(tracking: TrackingMetadata, entry: Entry) -> None:
+    """Refuse a record that calls files an item's which by their names are another's."""
+    check_key(f"{entry['prefix']}/{entry['name']}")
+    for output in entry["outputs"]:
+        if entry["name"] not in image_names(output["name"]):
+            raise DocumentError(
+                f"order {tracking.name} says that {output['name']} is an image of {entry['name']}, "
+                "which it can't be by its name: nothing was deleted",
+                tracking.name,
+            )
+
+
 def clean(
     tracking: TrackingMetadata,
     record: Record | None,
     store: Store,
     callback: Callback | None,
     force: bool,
+    cancel: Callable[[Record, Container[str]], None],
 ) -> dict[str, list[str]]:
     """Delete an order's images and metadata.
+
+    Parameters
+    ----------
+    cancel : callable
+        Cancels some items of a record.
 
     Raises
     ------
@@ -247,12 +287,24 @@ def clean(
         tracking = current(tracking, record)
         check_cleanable(tracking, force)
     done: dict[str, list[str]] = {}
-    for task, n, names in clean_tracked(tracking, store):
-        for name in names:
-            done.setdefault(task, []).append(name)
+    entries = _with_outputs(tracking, store)
+    for start in range(0, len(entries), _AT_ONCE):
+        together = entries[start : start + _AT_ONCE]
+        for entry, name in _clean(tracking, together, store):
+            done.setdefault(task_id(entry), []).append(name)
             if callback is not None:
-                callback(name, 0.0 if name.endswith(".json") else 1.0 / max(1, n - 1))
+                images = [output["name"] for output in entry["outputs"]]
+                callback(name, 1.0 / len(images) if name in images else 0.0)
     return done
+
+
+def note_cleaned(tracking: TrackingMetadata, record: Record) -> None:
+    """Note in a record that stays that what a copy of it names was deleted."""
+    names = {entry["name"] for entry in tracking.orders}
+    for entry in record.metadata.orders:
+        if entry["name"] in names:
+            record.change(entry["name"], cleaned)
+    record.flush()
 
 
 def clean_tracked(
@@ -281,24 +333,48 @@ def clean_tracked(
     """
     tracking = TrackingMetadata(tracking_info)
     for entry in _with_outputs(tracking, store):
-        yield task_id(entry), len(entry["outputs"]) + 1, _clean(tracking, entry, store)
+        names = (name for _, name in _clean(tracking, [entry], store))
+        yield task_id(entry), len(entry["outputs"]) + 1, names
 
 
-def _clean(tracking: TrackingMetadata, entry: Entry, store: Store) -> Iterator[str]:
-    for output in entry["outputs"]:
-        key = f"{entry['prefix']}/{output['name']}"
-        try:
-            info = store.stat(key)
-        except NotFoundError:
-            continue
-        if is_output(store, info, output):
-            store.delete(key, if_version=info.version)
-            yield output["name"]
-        else:
+def _clean(
+    tracking: TrackingMetadata, entries: Sequence[Entry], store: Store
+) -> Iterator[tuple[Entry, str]]:
+    """Delete the files of some items, images first; yield each with its item."""
+    images = {f"{e['prefix']}/{o['name']}": (e, o) for e in entries for o in e["outputs"]}
+    failed = store.delete_many({key: output["version"] for key, (_, output) in images.items()})
+    for key, (entry, output) in images.items():
+        error = failed.get(key)
+        if error is None or (isinstance(error, Conflict) and _delete_copy(store, key, output)):
+            yield entry, output["name"]
+        elif isinstance(error, Conflict):
             _log.warning("%s isn't what order %s made: left as it is", key, tracking.name)
-    if has_document(tracking, entry, store):
-        key = document_key(entry["name"], entry["prefix"])
-        store.delete(key)
-        yield key.rpartition("/")[2]
-    if entry["request_id"] is not None:
-        shutil.rmtree(store.scratch(entry["request_id"]), ignore_errors=True)
+        elif not isinstance(error, NotFoundError):
+            raise error
+    yield from delete_former(entries, store)
+    documents = documented(entries)
+    with ThreadPoolExecutor(store.workers) as pool:
+        versions = pool.map(lambda entry: own_document(tracking, entry, store), documents.values())
+        found = zip(documents.items(), versions, strict=True)
+        owned = {key: (entry, version) for (key, entry), version in found if version}
+    failed = store.delete_many({key: version for key, (_, version) in owned.items()})
+    for key, (entry, _) in owned.items():
+        if key not in failed:
+            yield entry, key.rpartition("/")[2]
+        elif not isinstance(failed[key], NotFoundError):
+            raise failed[key]
+    for entry in entries:
+        if entry["request_id"] is not None:
+            shutil.rmtree(store.scratch(entry["request_id"]), ignore_errors=True)
+
+
+def _delete_copy(store: Store, key: str, output: Mapping[str, Any]) -> bool:
+    """Delete what has another version than the record says, but is it: in a copy of a store."""
+    try:
+        info = store.stat(key)
+        if not is_output(store, info, output):
+            return False
+        store.delete(key, missing_ok=False, if_version=info.version)
+    except NotFoundError:
+        return False
+    return True

@@ -278,8 +278,8 @@ def test_one_listing_finds_what_an_overwriting_order_may_replace(tracker, monkey
     monkeypatch.setattr(LocalStore, "objects", counted)
     tiles = [(row, col) for row in range(4) for col in range(4)]
     tracker.submit(COLLECTION, tiles, *MAY, "D", existing="overwrite")
-    # Twice what exists (images, documents, orders), and once what may be replaced.
-    assert len(listed) == 7
+    # Twice what exists (files, orders), and once what may be replaced.
+    assert len(listed) == 5
 
 
 def test_orders_of_one_name_get_a_number(tmp_path, emulator):
@@ -359,7 +359,7 @@ def test_watch_waits_no_longer_than_its_timeout_for_a_submit_that_is_under_way(t
     with pytest.raises(StoreError):
         failing.submit(COLLECTION, (0, 0), *MAY)
     (name,) = tracker.list()
-    with tracker.store.claim("CEDAR_TRACKING/placing") as ours:
+    with tracker.store.claim(f"CEDAR_TRACKING/{name}.json") as ours:
         assert ours
         tracking = tracker.watch(name, timeout=0)
     assert tracking.states == {TaskState.UNSUBMITTED: 1}

@@ -159,7 +159,9 @@ def test_a_file_that_was_spoilt_in_the_store_is_an_error_and_all_others_come_hom
     path = tracker.store.root / "CEDAR_PREARD" / f"{item((0, 0))}.tif"
     data = path.read_bytes()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(CedarError, match=rf"{item((0, 0))}\.tif.*was expected") as caught:
+    with pytest.raises(
+        CedarError, match=rf"{item((0, 0))}\.tif isn't what the order made"
+    ) as caught:
         tracker.download(tracker.read(name), dest)
     assert "\n" not in str(caught.value)
     assert {path.name for path in dest.iterdir()} == {
@@ -323,7 +325,9 @@ def test_a_clean_that_was_cut_off_can_be_run_again(tracker, name, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         tracker.clean(tracker.read(name), name, callback=stop)
     assert tracker.list() == [name]
-    assert len(keys(tracker.store)) == 5
+    # Images go first, those of several items together.
+    assert not [key for key in keys(tracker.store) if key.endswith(".tif")]
+    assert len(keys(tracker.store)) == 4
     tracker.clean(tracker.read(name), name)
     assert keys(tracker.store) == set()
 

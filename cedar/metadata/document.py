@@ -4,14 +4,47 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, Final, NoReturn, Self
 
 from .._version import __version__
 from ..exceptions import DocumentError
 from .migrate import migrate
 from .validation import Kind, title, validate
+
+#: Elements of a list that is written an element a line.
+_LONG: Final = 100
+#: How half a character is written in JSON, or the half of a whole one: alone it can be read, but
+#: not written.
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """Write a document as JSON: to be read by people, and long lists an element a line.
+
+    Python's encoder that indents takes ten times as long as the one that doesn't.
+
+    Raises
+    ------
+    ValueError, TypeError
+        It holds what JSON can't.
+    """
+    parts = []
+    for key, value in document.items():
+        if isinstance(value, list) and len(value) > _LONG:
+            lines = ",\n".join(f"  {_compact(each)}" for each in value)
+            text = f"[\n{lines}\n ]"
+        else:
+            text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+            text = text.replace("\n", "\n ")
+        parts.append(f" {json.dumps(key, ensure_ascii=False)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}" if parts else "{}"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def program() -> dict[str, str]:
@@ -64,9 +97,27 @@ class Document(Mapping[str, Any]):
         self._take(cls._parse(text, name), name)
         return self
 
+    @classmethod
+    def read(cls, text: str | bytes, name: str | None = None) -> dict[str, Any]:
+        """Read a document from its text as plain JSON values, checked, the caller's own.
+
+        Raises
+        ------
+        DocumentError
+            As :meth:`loads` does.
+        """
+        return cls.loads(text, name)._document  # noqa: SLF001 - of this very class
+
+    @classmethod
+    def view(cls, document: dict[str, Any], name: str | None = None) -> Self:
+        """See a document that was checked before, without a copy: it shows what becomes of it."""
+        self = cls.__new__(cls)
+        self._document, self._name = document, _stem(name)
+        return self
+
     def dumps(self) -> str:
         """The document's text: the same for the same document, in the order it was made."""
-        return json.dumps(self._document, indent=1, allow_nan=False)
+        return json_text(self._document)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -112,13 +163,19 @@ class Document(Mapping[str, Any]):
     @classmethod
     def _parse(cls, text: str | bytes, name: str | None) -> Any:
         try:
-            return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+            # Of bytes json itself takes more than is UTF-8.
+            text = text if isinstance(text, str) else text.decode("utf-8-sig")
+            document = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+            if _HALF.search(text):
+                json.dumps(document, ensure_ascii=False).encode()
         except (RecursionError, ValueError) as error:
             raise DocumentError(
                 f"{title(cls.kind, name)} is damaged, it can't be read as JSON: {error}; "
                 "put a copy of it back",
                 name,
             ) from error
+        else:
+            return document
 
 
 def _stem(name: str | None) -> str | None:

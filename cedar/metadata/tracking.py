@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from ..changes import is_lacking
+from ..exceptions import DocumentError
 from ..states import ACTIVE, TaskState
 from .document import Document
+from .validation import title
 
 Entry = Mapping[str, Any]
 
@@ -39,10 +42,7 @@ class TrackingMetadata(Document):
     @staticmethod
     def state(entry: Entry) -> str:
         """An entry's state as summaries count it: INCOMPLETE where COMPLETED lacks outputs."""
-        state: str = entry["status"]["state"]
-        if state == TaskState.COMPLETED and not entry["outputs"]:
-            return TaskState.INCOMPLETE.value
-        return state
+        return str(TaskState.INCOMPLETE if is_lacking(entry) else entry["status"]["state"])
 
     @property
     def states(self) -> dict[str, int]:
@@ -61,6 +61,27 @@ class TrackingMetadata(Document):
             _progress(entry) for entry in self.orders if self.state(entry) != TaskState.EMPTY
         ]
         return sum(progress) / len(progress) if progress else 1.0
+
+    @property
+    def file_dimensions(self) -> tuple[int, int] | None:
+        """Columns and rows of an exported file at the most; None where cedar pulls.
+
+        Raises
+        ------
+        DocumentError
+            They are something else.
+        """
+        given = self["tracking"]["export_image_kwds"].get("fileDimensions")
+        if given is None or self["store"] is None:
+            return None
+        match [given, given] if isinstance(given, int) else given:
+            case [int(columns), int(rows)] if min(columns, rows) > 0:
+                return columns, rows
+        raise DocumentError(
+            f"{title(self.kind, self.name)}: fileDimensions {str(given)[:40]} is no columns and "
+            "rows",
+            self.name,
+        )
 
     @property
     def active(self) -> tuple[Entry, ...]:

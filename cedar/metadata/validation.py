@@ -58,7 +58,7 @@ def load_schema(name: str) -> dict[str, Any]:
     Parameters
     ----------
     name : str
-        ``tracking``, ``image``, ``config`` or ``definitions``.
+        ``tracking``, ``image``, ``config``, ``run`` or ``definitions``.
     """
     text = (resources.files("cedar.schemas") / f"{name}.json").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)

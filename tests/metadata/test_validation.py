@@ -48,6 +48,8 @@ def check(path: Path) -> str | None:
         # The sections of stores and engines come from their modules.
         schema["properties"] |= {key: {"type": "object"} for key in ("local", "earthengine")}
         return explain(document, schema)
+    if kind == "run":
+        return explain(document, load_schema("run"))
     try:
         validate(document, "tracking" if kind == "tracking" else "image")
     except DocumentError as error:

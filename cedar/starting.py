@@ -1,0 +1,208 @@
+"""Starting export tasks: each is marked, sent, recorded, and never started twice.
+
+The record is written before the first request is sent, with a mark on every item that may be;
+what was started is noted afterwards. Whatever lies between, a crash or a lost answer, leaves items
+that are marked and not started: whoever goes on looks for their tasks at the service first, and
+sends the rest again with the same request ids, which the service takes once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from . import defaults
+from .changes import is_due, is_prepared, marked, not_started, sent, started, unmarked
+from .documents import read_document
+from .exceptions import ConfigError, DocumentError, EngineError, InputError, NotFoundError
+from .states import TaskState
+
+if TYPE_CHECKING:
+    from .engines.base import Engine
+    from .metadata import ImageMetadata
+    from .record import Record
+
+_log = logging.getLogger(__name__)
+
+Entry = Mapping[str, Any]
+#: Gives the metadata document of an item, from its entry.
+Documents = Callable[[Entry], "ImageMetadata"]
+
+#: States of a task that is, or may still be, what an item is waiting for.
+_ALIVE: Final[frozenset[str]] = frozenset(
+    {TaskState.READY, TaskState.RUNNING, TaskState.CANCEL_REQUESTED, TaskState.COMPLETED}
+)
+
+
+class Starter:
+    """Starts the items of one order that are planned.
+
+    Parameters
+    ----------
+    record : Record
+        The order.
+    engine : Engine
+        Whose service exports.
+    documents : callable, optional
+        Gives an item's metadata document; by default it is read from the store.
+    unprepared : bool
+        Start items too that have no document yet, because `documents` writes it.
+    callback : callable, optional
+        Called with the record after each write of it.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        engine: Engine,
+        documents: Documents | None = None,
+        unprepared: bool = False,
+        callback: Callable[[Record], None] | None = None,
+    ):
+        self.record, self.store, self.engine = record, record.store, engine
+        self._documents = documents or (lambda entry: read_document(self.store, entry))
+        self._unprepared = unprepared
+        self._callback = callback
+        self._stop = threading.Event()
+        self._written = 0.0
+
+    def start(self, most: int | None = None) -> bool:
+        """Start what is planned, as far as the service has room; whether it may have more.
+
+        Where another process is at it, nothing is done.
+
+        Parameters
+        ----------
+        most : int, optional
+            Items to start.
+        """
+        if not self.planned():
+            return True
+        with self.turn() as ours:
+            return self.send(most) if ours else True
+
+    def planned(self) -> list[str]:
+        """Names of the items that can be started now."""
+        entries = map(self.record.entry, self.record.names({TaskState.UNSUBMITTED}))
+        return [
+            entry["name"]
+            for entry in entries
+            if (self._unprepared or is_prepared(entry)) and is_due(entry)
+        ]
+
+    @contextmanager
+    def turn(self) -> Iterator[bool]:
+        """Be the one process that starts the order's tasks; give False where another is.
+
+        Tasks that were started without the record knowing are found first.
+        """
+        with self.store.claim(self.record.key) as ours:
+            if ours:
+                self.record.refresh()
+                self.adopt()
+            yield ours
+
+    def adopt(self) -> None:
+        """Take tasks on that are at the service for items that the record says aren't started.
+
+        Only what is marked as sent can have one. One that failed or was cancelled isn't taken: sent
+        again, its request gets it anyway if it is this item's, and else it is an earlier order's of
+        that name.
+        """
+        planned = map(self.record.entry, self.record.names({TaskState.UNSUBMITTED}))
+        moments = {entry["name"]: (entry, moment) for entry in planned if (moment := sent(entry))}
+        if not moments:
+            return
+        first = dt.datetime.fromtimestamp(min(at for _, at in moments.values()) / 1000, dt.UTC)
+        wanted = {_description(entry) for entry, _ in moments.values()}
+        found = self.engine.find(wanted, first - defaults.SKEW)
+        for entry, _ in moments.values():
+            alive = [task for task in found.get(_description(entry), ())
+                     if task.state in _ALIVE]  # fmt: skip
+            if alive:
+                _log.info("%s: task %s was started for it", entry["name"], alive[0].id)
+                self._note_started(entry, alive[0].id)
+        self.record.flush()
+
+    def send(self, most: int | None = None) -> bool:
+        """Mark, send and record items, some hundreds at a time; whether there may be more room."""
+        names = self.planned()[:most]
+        for first in range(0, len(names), defaults.START_BATCH):
+            batch = names[first : first + defaults.START_BATCH]
+            if not all(sent(self.record.entry(name)) for name in batch):
+                for name in batch:
+                    self.record.change(name, marked)
+                self._write()
+            if not self._send(batch):
+                return False
+        return True
+
+    def _send(self, names: Sequence[str]) -> bool:
+        """Send the requests of some items; whether the service may have room for more."""
+        pool = ThreadPoolExecutor(defaults.START_WORKERS, thread_name_prefix="cedar-start")
+        futures = {pool.submit(self._start_one, name): name for name in names}
+        under_way = set(futures)
+        try:
+            while under_way:
+                done, under_way = wait(under_way, defaults.RECORD_INTERVAL, FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                if time.monotonic() - self._written >= defaults.RECORD_INTERVAL:
+                    self._write()
+            return not self._stop.is_set()
+        finally:
+            # Those on their way are answered, and written down; the others were never sent.
+            self._stop.set()
+            pool.shutdown(cancel_futures=True)
+            for future, name in futures.items():
+                if future.cancelled():
+                    self.record.change(name, unmarked)
+            self._write()
+            self._stop.clear()
+
+    def _start_one(self, name: str) -> None:
+        """Start one item's task. Runs in a thread."""
+        entry = self.record.entry(name)
+        if self._stop.is_set():
+            self.record.change(name, unmarked)
+            return
+        if entry["status"]["state"] != TaskState.UNSUBMITTED:
+            return
+        try:
+            metadata = self._documents(entry)
+            options = metadata["store"]["export_image_kwds"]
+            destination = self.store.destination(entry["prefix"])
+            request = self.engine.prepare(metadata, destination, options, entry["attempt"])
+            operation = self.engine.start(request)
+        except ConfigError:
+            raise
+        except EngineError as error:
+            if error.full:
+                # The rest waits until there is room.
+                self._stop.set()
+            refused = not (error.full or error.transient)
+            state = TaskState.FAILED if refused else TaskState.UNSUBMITTED
+            self.record.change(name, not_started(state, str(error), mark=error.transient))
+        except (InputError, DocumentError, NotFoundError) as error:
+            self.record.change(name, not_started(TaskState.FAILED, str(error), mark=False))
+        else:
+            self._note_started(entry, operation.rpartition("/")[2])
+
+    def _note_started(self, entry: Entry, task_id: str) -> None:
+        self.record.change(entry["name"], started(task_id, entry["attempt"]))
+
+    def _write(self) -> None:
+        self.record.flush()
+        self._written = time.monotonic()
+        if self._callback is not None:
+            self._callback(self.record)
+
+
+def _description(entry: Entry) -> str:
+    return f"{entry['name']}-a{entry['attempt']}"
