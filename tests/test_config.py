@@ -14,6 +14,7 @@ from cedar.config import Config, Section, example, find, load
 from cedar.exceptions import ConfigError
 from cedar.metadata.validation import load_schema
 from cedar.sensors import resolve
+from cedar.stores import store_module
 
 MINIMAL = """
 tile_grid: {crs: EPSG:32621, ul: [730005, -2778015], res: [30, 30], size: [300, 250]}
@@ -26,7 +27,7 @@ Paraguay east: {crs: EPSG:32621, ul: [730005, -2778015], res: [30, 30], size: [3
 EXAMPLES = sorted(
     entry.name.removesuffix(".yaml")
     for entry in resources.files("cedar.examples").iterdir()
-    if entry.name.endswith(".yaml")
+    if entry.name.endswith(".yaml") and entry.name != "run.yaml"  # A run's file.
 )
 
 
@@ -165,7 +166,7 @@ def test_ancestor_29_a_store_needs_its_section(fault):
 @pytest.mark.parametrize(
     ("tracker", "message"),
     [
-        ({"store": "gsc"}, "no store is called 'gsc': there is local"),
+        ({"store": "gsc"}, "no store is called 'gsc': there is gcs, gdrive, local"),
         ({"engine": "moon"}, "no engine is called 'moon': there is earthengine"),
     ],
 )
@@ -317,6 +318,31 @@ def test_show_says_the_rule_for_groups_if_there_is_one(write):
     assert "group_by" not in load(write(MINIMAL)).show()["tracker"]
 
 
+def test_limits_of_an_order_are_none_unless_they_are_given(write):
+    loaded = load(write(MINIMAL))
+    assert (loaded.max_tasks, loaded.max_gigabytes) == (None, None)
+    assert loaded.show()["tracker"].keys().isdisjoint({"max_tasks", "max_gigabytes"})
+    limits = {"max_tasks": 100, "max_gigabytes": 2.5}
+    loaded = load(write(changed(tracker=limits)))
+    assert (loaded.max_tasks, loaded.max_gigabytes) == (100, 2.5)
+    assert loaded.show()["tracker"].items() >= limits.items()
+    assert Config.from_dict(loaded.show(), loaded.directory) == loaded
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"max_tasks": 0}, "tracker, max_tasks: 0 is not from 1"),
+        ({"max_tasks": 1.5}, "tracker, max_tasks: 1.5 is not"),
+        ({"max_tasks": "many"}, "tracker, max_tasks: 'many' is not"),
+        ({"max_gigabytes": 0}, "tracker, max_gigabytes: 0 is not above 0"),
+        ({"max_gigabyte": 1}, "the nearest known is 'max_gigabytes'"),
+    ],
+)
+def test_limits_that_are_none_are_said(fault, limit, message):
+    assert message in fault(changed(tracker=limit))
+
+
 def test_ancestor_29_the_template_is_the_same_text_wherever_it_goes(write):
     text = example("template")
     assert "0.00025°" in text
@@ -333,13 +359,16 @@ def test_the_template_can_be_used_with_every_setting_in_it(write):
 def keys_of(schema):
     for key, inner in schema.get("properties", {}).items():
         yield key
-        yield from keys_of(inner)
+        if isinstance(inner, dict):  # Of a section that isn't there nothing is known.
+            yield from keys_of(inner)
 
 
 def test_the_template_has_every_key_that_a_configuration_may_have():
     text = example("template")
     collection = load_schema("definitions")["$defs"]["collection"]
     keys = {*keys_of(config._schema(yaml.safe_load(text))), *keys_of(collection)}
+    for kind in config.kinds():
+        keys |= {kind, *keys_of(store_module(kind).CONFIG_SCHEMA)}
     assert {"size", "shardSize", "directory", "project", "validity"} <= keys
     assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)] == []
 

@@ -22,6 +22,12 @@ _PERIODS: Final = (
     *("--period-freq", "MS", "--period-closed", "left"),
 )
 
+#: Of stores that the emulator has: what stands in the configuration instead of the directory.
+_SECTIONS: Final = {
+    "gcs": "gcs:\n  bucket: cedar-demo\n  url: emulator\n",
+    "gdrive": "gdrive:\n  folder: cedar-demo\n  url: emulator\n",
+}
+
 _OPENING: Final = """\
 cedar orders a small data cube: two collections, two tiles, two periods. It needs no account and no
 network: the scenes are SYNTHETIC, made up by an emulator of Earth Engine that comes with cedar.
@@ -30,19 +36,28 @@ network: the scenes are SYNTHETIC, made up by an emulator of Earth Engine that c
 
 @click.command(cls=Command)
 @click.option("--dest", metavar="DIR", default="demo", show_default=True, help="Where to work.")
+@click.option(
+    "--store",
+    type=click.Choice(["local", *_SECTIONS]),
+    default="local",
+    show_default=True,
+    help="Where images and records go: a directory, or an emulated bucket or Drive.",
+)
 @click.pass_obj
-def demo(settings: Settings, dest: str) -> int:
+def demo(settings: Settings, dest: str, store: str) -> int:
     """Order, follow, download and clean up a small data cube.
 
     It needs no account: the scenes are synthetic. Every command is shown as you would type it. What
     is left in DIR is a configuration to try more with, the images, and a picture of them.
     """
     directory = Path(dest)
-    settings.interrupted = f"`{settings.command('demo', '--dest', dest)}` begins again"
-    show = _Show(replace(settings, config=str(_prepare(directory)), json=False), settings.json)
+    again = settings.command("demo", "--dest", dest, "--store", store)
+    settings.interrupted = f"`{again}` begins again"
+    config = _prepare(directory, store)
+    show = _Show(replace(settings, config=str(config), json=False), settings.json)
     show.say(_OPENING)
     name = show.run("submit", *_COLLECTIONS, *_TILES, *_PERIODS, "--yes").strip()
-    show.run("watch", name)
+    show.run("watch", name, *(() if store == "local" else ("--interval", "0.5")))
     show.run("show", name)
     show.run("download", name, "--dest", dest)
     images = sorted((directory / name).glob("*.tif"))
@@ -92,7 +107,19 @@ class _Show:
         return written.getvalue()
 
 
-def _prepare(directory: Path) -> Path:
+def _configuration(store: str) -> str:
+    """Text of the demo's configuration, with this store."""
+    from cedar.config import example
+
+    text = example("demo")
+    if store in _SECTIONS:
+        head, _, rest = text.partition("local:\n  directory: cedar-store\n")
+        text = head.replace("store: local", f"store: {store}") + _SECTIONS[store] + rest
+        text = text.replace("earthengine:\n", "earthengine:\n  state: emulator-state\n")
+    return text
+
+
+def _prepare(directory: Path, store: str) -> Path:
     """Make the directory ready, and return the configuration in it.
 
     Raises
@@ -100,10 +127,9 @@ def _prepare(directory: Path) -> Path:
     InputError
         There is something in it that no demo put there.
     """
-    from cedar.config import example
     from cedar.exceptions import InputError
 
-    config, text = directory / "cedar.yaml", example("demo")
+    config, text = directory / "cedar.yaml", _configuration(store)
     if config.is_file() and config.read_text("utf-8") == text:
         # What an earlier demo was interrupted at is in the way of this one.
         tracker = open_tracker(Settings(config=str(config)))
