@@ -9,12 +9,14 @@ import click
 
 from .base import Command, Settings, open_tracker
 from .errors import DONE, FAILED, outcome
-from .output import adding, confirmed, note, number, on_terminal, progress, table, write
+from .output import adding, confirmed, note, number, on_terminal, progress, write
+from .preview import lines
 from .watch import follow
 
 if TYPE_CHECKING:
     from cedar.grids import Tile, TileGrid
     from cedar.ordering import Order
+    from cedar.preview import Preview
     from cedar.tracker import Tracker
 
 #: Most items that the table before an order shows.
@@ -53,6 +55,8 @@ Box = tuple[float, float, float, float]
     "--period-closed", type=click.Choice(["left", "both"]), default="both", show_default=True,
     help="Whether a period that only starts at the end is left out.",
 )  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be ordered, and order nothing.")
+@click.option("--show-images", is_flag=True, help="List the images that were found.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--wait", is_flag=True, help="Go on as `cedar watch`.")
 @click.option("--error-if-empty", is_flag=True, help="Fail where an item has no images.")
@@ -85,6 +89,8 @@ def submit(
         raise click.UsageError("--row and --col go together")
     if options["skip_existing"] and options["overwrite"]:
         raise click.UsageError("--skip-existing and --overwrite exclude each other")
+    if options["dry_run"] and options["wait"]:
+        raise click.UsageError("--dry-run and --wait exclude each other")
     tracker = open_tracker(settings)
     grid = tracker.tile_grid
     tiles = [
@@ -92,17 +98,22 @@ def submit(
         *((row, col) for row in rows for col in cols),
         *(tile.index for tile in _place_tiles(grid, boxes, points, rois)),
     ]
-    order = _search(settings, tracker, collections, tiles, options)
-    for line in _found(order):
+    preview = _search(settings, tracker, collections, tiles, options)
+    images, order = options["show_images"], preview.order
+    if options["dry_run"]:
+        write(settings, preview.to_dict(images), lines(preview, None, images))
+        return DONE
+    for line in lines(preview, _SHOWN if on_terminal() else 0, images):
         note(settings, line)
     if not order.items:
         note(settings, "nothing to order: all of it exists already")
         write(settings, _result(None, None, order, {}), ())
         return DONE
+    preview.check()
     if not options["yes"] and on_terminal() and not confirmed("Order this?"):
         note(settings, "nothing was ordered")
         return FAILED
-    return _place(settings, tracker, order, options["wait"])
+    return _place(settings, tracker, preview, options["wait"])
 
 
 def _place_tiles(
@@ -133,7 +144,7 @@ def _search(
     collections: Sequence[str],
     tiles: Sequence[tuple[int, int]],
     options: dict[str, Any],
-) -> Order:
+) -> Preview:
     searched = 0
     with progress(settings, "searching") as report:
 
@@ -142,7 +153,7 @@ def _search(
             searched += int(items)
             report(None, number(searched, "item"))
 
-        return tracker.order(
+        return tracker.preview(
             collections,
             tiles,
             options["period_start"],
@@ -160,39 +171,18 @@ def _search(
         )
 
 
-def _found(order: Order) -> Iterator[str]:
-    """What a search found, in lines."""
-    items = order.items
-    if items and on_terminal():
-        yield from table(
-            ("item", "images", "layers"),
-            ((item.name, item.n_images, len(item.groups)) for item in items[:_SHOWN]),
-        )
-        if len(items) > _SHOWN:
-            yield f"… and {len(items) - _SHOWN:,} more"
-    start, end = order.submission.coverage
-    said = [number(len(items), "item"), f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"]
-    if empty := sum(not item.groups for item in items):
-        said.append(f"{empty:,} without images")
-    if order.skipped:
-        said.append(f"{len(order.skipped):,} left out, which exist already")
-    yield ", ".join(said)
-    for warning in order.warnings:
-        yield f"Warning: {warning}"
-
-
-def _place(settings: Settings, tracker: Tracker, order: Order, wait: bool) -> int:
+def _place(settings: Settings, tracker: Tracker, preview: Preview, wait: bool) -> int:
     settings.interrupted = (
         f"if `{settings.command('list')}` shows the order, `cedar watch` goes on with it"
     )
     with progress(settings, "recording") as report:
-        name, key = tracker.place(order, adding(report, len(order.items)))
+        name, key = tracker.place(preview, adding(report, len(preview.items)))
     if wait:
         note(settings, f"recorded as {name}")
         tracking = follow(settings, tracker, name)
     else:
         tracking = tracker.read(name)
-    write(settings, _result(name, key, order, tracking.states), [name])
+    write(settings, _result(name, key, preview.order, tracking.states), [name])
     if wait:
         return outcome(settings, tracking)
     if tracking.active:

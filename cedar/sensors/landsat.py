@@ -15,6 +15,11 @@ from typing import Final
 
 from .base import Band, Collection
 
+#: Metres by which edges of pixels are off the multiples of 30 m in UTM, where their centres are: as
+#: such the products' metadata gives the corners. All scenes are in northern zones (usgs.gov/faqs,
+#: "Why do Landsat scenes in the Southern Hemisphere display negative UTM values?").
+EDGE_OFFSET: Final = 15
+
 _CONFIDENCE: Final = "0 none, 1 low, 2 medium, 3 high"
 _QA_PIXEL_OLI: Final = {
     "0": "fill",

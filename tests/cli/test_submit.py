@@ -6,9 +6,12 @@ import json
 
 import pytest
 from orders import COLLECTION
+from previewing import found, layers, unsearched
 
 from cedar import TileGrid
+from cedar.cli.preview import lines
 from cedar.engines.earthengine import EarthEngine
+from cedar.preview import Preview
 
 MAY = ("--period-start", "2020-05-01", "--period-end", "2020-06-01")
 FIRST = ("submit", COLLECTION, "--index", 0, 0, *MAY)
@@ -28,7 +31,8 @@ def test_the_name_is_all_that_goes_to_standard_output(configure, cedar):
     assert done.out == f"{name}\n"
     assert cedar("list").out == done.out
     assert f"next: cedar watch {name}\n" in done.err
-    assert "1 item, 2020-05-01 to 2020-06-01" in done.err
+    assert "periods  1, 2020-05-01 to 2020-06-01\n" in done.err
+    assert "items    1, 0 without images\n" in done.err
 
 
 def test_json_says_name_id_coverage_and_states(configure, cedar):
@@ -165,8 +169,8 @@ def test_on_a_terminal_it_shows_what_it_found_and_asks(configure, cedar, on_a_te
     assert "item" in seen
     assert "images  layers" in seen
     assert "… and 12 more" in seen
-    assert "32 items, 2020-05-01 to 2020-06-02, " in seen
-    assert " without images" in seen
+    assert "periods  2, 2020-05-01 to 2020-06-02" in seen
+    assert "items    32, " in seen
     assert "nothing was ordered" in seen
     assert not (here / "store").exists()
     code, seen = on_a_terminal(FIRST, b"y\n")
@@ -190,3 +194,116 @@ def test_yes_asks_nothing_and_wait_shows_a_bar(configure, on_a_terminal):
     assert "[y/N]" not in seen
     assert "making" in seen
     assert "━" in seen
+
+
+# ---- preview
+
+
+def test_a_dry_run_says_what_would_be_ordered_and_orders_nothing(configure, cedar, here):
+    configure()
+    done = cedar(*FIRST, "--index", 3, 3, "--dry-run")
+    assert done.code == 0
+    head, first, empty, *facts = done.out.splitlines()
+    assert head.split() == ["item", "images", "layers", "bands", "size"]
+    assert first.split() == [ITEM, "2", "1", "3", "450", "kB"]
+    assert empty.split()[1:] == ["0", "0", "0", "0", "bytes"]
+    assert facts[0].startswith("tiles    2, 13")
+    assert "items    2, 1 without images" in facts
+    assert facts[-1].startswith("free     ")
+    assert "next:" not in done.err
+    assert not (here / "store").exists()
+
+
+def test_a_dry_run_shows_every_item(configure, cedar):
+    configure()
+    done = cedar(*FIRST[:-1], "2020-05-23", "--period-freq", "D", "--dry-run")
+    assert sum("EXAMPLE_LC08_DN" in line for line in done.out.splitlines()) == 23
+
+
+def test_a_dry_run_in_json_has_the_images_if_they_are_asked_for(configure, cedar, here):
+    configure()
+    shown = cedar(*FIRST, "--dry-run", "--json").json
+    assert [item["name"] for item in shown["items"]] == [ITEM]
+    assert shown["total"]["tasks"] == 1
+    assert "images" not in shown
+    shown = cedar(*FIRST, "--dry-run", "--json", "--show-images").json
+    assert [image["row"] for image in shown["images"]] == [77, 78]
+    assert not (here / "store").exists()
+
+
+def test_a_dry_run_asks_nothing_even_on_a_terminal(configure, on_a_terminal, here):
+    configure()
+    code, seen = on_a_terminal((*FIRST, "--dry-run"), None)
+    assert code == 0, seen
+    assert "[y/N]" not in seen
+    assert not (here / "store").exists()
+
+
+def test_a_dry_run_of_what_exists_is_none_of_it(order, cedar):
+    order()
+    done = cedar(*FIRST, "--skip-existing", "--dry-run")
+    assert (done.code, done.err) == (0, "")
+    assert "items    0, 0 without images, 1 left out, which exist already\n" in done.out
+
+
+def test_a_dry_run_is_not_waited_for(configure, cedar):
+    configure()
+    done = cedar(*FIRST, "--dry-run", "--wait")
+    assert (done.code, done.out) == (2, "")
+    assert "--dry-run and --wait exclude each other" in done.err
+
+
+def test_images_are_shown_with_date_cloud_path_and_row(configure, cedar):
+    configure()
+    done = cedar(*FIRST, "--dry-run", "--show-images")
+    lines = done.out.splitlines()
+    head = lines.index(next(line for line in lines if line.startswith("image ")))
+    assert lines[head].split() == ["image", "date", "cloud", "path/row", "items"]
+    assert [line.split()[:2] for line in lines[head + 1 : head + 3]] == [
+        ["EXAMPLE/LC08/DN/LC08_224077_20200518", "2020-05-18"],
+        ["EXAMPLE/LC08/DN/LC08_224078_20200518", "2020-05-18"],
+    ]
+    assert lines[head + 1].split()[2:] == ["12.5", "%", "224/77", "1"]
+    submitted = cedar(*FIRST, "--show-images")
+    assert submitted.code == 0
+    assert "224/78" in submitted.err
+
+
+def test_a_footprint_is_shown_as_its_box_and_what_is_not_known_as_nothing():
+    ring = {"type": "LinearRing", "coordinates": [[0, 0], [2, 0.5], [2, 1], [0, 0]]}
+    known = found(unsearched(), layers("2020-05-01", **{"system:footprint": ring}))
+    header, image, *_ = [*lines(Preview(known), 0, images=True)]
+    assert image.split() == [
+        "LANDSAT/LC08/C02/T1_L2/LC08_0000", "2020-05-01", "1", "0.00", "0.00", "2.00", "1.00",
+    ]  # fmt: skip
+    assert header.endswith("west south east north")
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ({"max_tasks": 1}, "it has 2 tasks, and tracker.max_tasks is 1"),
+        ({"max_gigabytes": 1e-4}, "it has 0.0009 GB uncompressed, and tracker.max_gigabytes is"),
+    ],
+)
+def test_more_than_the_configuration_allows_is_refused_and_a_dry_run_says_so(
+    configure, cedar, here, limit, said
+):
+    configure(tracker=limit)
+    many = (*FIRST, "--index", 0, 1)
+    done = cedar(*many, "--yes")
+    assert (done.code, done.out) == (2, "")
+    assert f"Error: the order is too large: {said}" in done.err
+    dry = cedar(*many, "--dry-run")
+    assert dry.code == 0
+    assert f"Warning: it will be refused: {said}" in dry.out
+    assert not (here / "store").exists()
+
+
+def test_what_will_be_refused_is_not_asked_about(configure, on_a_terminal, here):
+    configure(tracker={"max_tasks": 1})
+    code, seen = on_a_terminal((*FIRST, "--index", 0, 1), None)
+    assert code == 2, seen
+    assert "[y/N]" not in seen
+    assert "tracker.max_tasks is 1" in seen
+    assert not (here / "store").exists()
