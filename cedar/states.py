@@ -40,3 +40,7 @@ ACTIVE: Final[frozenset[str]] = frozenset(
 UNSUCCESSFUL: Final[frozenset[str]] = frozenset(
     {TaskState.CANCELLED, TaskState.FAILED, TaskState.UNKNOWN}
 )
+#: May be made again, as summaries count states.
+RETRYABLE: Final[frozenset[str]] = UNSUCCESSFUL | {TaskState.INCOMPLETE}
+#: Work on it may be put off until a certain time.
+PLANNED: Final[frozenset[str]] = frozenset({TaskState.UNSUBMITTED, TaskState.READY})

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cedar.exceptions import CedarError, InputError
-from cedar.states import UNSUCCESSFUL
+from cedar.states import RETRYABLE, UNSUCCESSFUL, TaskState
 
-from .output import note
+from .output import note, troubles
 
 if TYPE_CHECKING:
     from cedar.metadata import TrackingMetadata
@@ -31,8 +32,13 @@ INCOMPLETE: Final = 3
 #: What a shell makes of a process that a signal ended.
 SIGNALLED: Final = 128
 
-#: Failed items that are told one by one.
+#: Items of one cause that are told one by one.
 TOLD: Final = 10
+
+
+_log = logging.getLogger(__name__)
+#: How the error that ended a command is logged: for the log's file only.
+_ENDED: Final = "%s"
 
 
 class Terminated(BaseException):
@@ -61,6 +67,8 @@ class _Log(logging.Handler):
         self._settings = settings
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.msg is _ENDED:
+            return  # It has been said already.
         ours = record.name.split(".")[0] == "cedar"
         lowest = logging.WARNING if ours else logging.CRITICAL + 1
         if self._settings.debug:
@@ -71,19 +79,47 @@ class _Log(logging.Handler):
             note(self._settings, f"{record.levelname.capitalize()}: {self.format(record)}")
 
 
+class _File(logging.Handler):
+    """Appends all that is logged to the file that the settings name, opened when it is needed."""
+
+    def __init__(self, settings: Settings):
+        super().__init__()
+        self._settings = settings
+        self._file: logging.FileHandler | None = None
+        line = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
+        formatter = logging.Formatter(line, "%Y-%m-%dT%H:%M:%S")
+        formatter.converter = time.gmtime
+        self.setFormatter(formatter)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._file is None and self._settings.log_file is not None:
+            self._file = logging.FileHandler(self._settings.log_file, encoding="utf-8")
+            self._file.setFormatter(self.formatter)
+        if self._file is not None:
+            self._file.emit(record)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        super().close()
+
+
 @contextmanager
 def logged(settings: Settings) -> Iterator[None]:
-    """Show logs and Python's warnings as the settings want them."""
-    handler, ours = _Log(settings), logging.getLogger("cedar")
+    """Show logs and Python's warnings as the settings want them, and keep them in their file."""
+    handlers, ours = (_Log(settings), _File(settings)), logging.getLogger("cedar")
     level = ours.level
     ours.setLevel(logging.DEBUG)
-    logging.getLogger().addHandler(handler)
+    for handler in handlers:
+        logging.getLogger().addHandler(handler)
     logging.captureWarnings(capture=True)
     try:
         yield
     finally:
         logging.captureWarnings(capture=False)
-        logging.getLogger().removeHandler(handler)
+        for handler in handlers:
+            logging.getLogger().removeHandler(handler)
+            handler.close()
         ours.setLevel(level)
 
 
@@ -92,20 +128,17 @@ def outcome(settings: Settings, tracking: TrackingMetadata) -> int:
     if tracking.active:
         note(settings, f"not complete yet; next: {settings.command('watch', tracking.name)}")
         return INCOMPLETE
-    failed = [entry for entry in tracking.orders if entry["status"]["state"] in UNSUCCESSFUL]
-    for entry in failed[:TOLD]:
-        message = entry["status"].get("error_message")
-        told = f"{entry['status']['state']} {entry['name']}"
-        note(settings, f"{told}: {message}" if message else told)
-    if failed:
-        if len(failed) > TOLD:
-            more = settings.command("show", tracking.name)
-            note(settings, f"… and {len(failed) - TOLD} more: {more}")
-        return FAILED
-    if not tracking.complete:
-        note(settings, f"not complete; more: {settings.command('show', tracking.name)}")
-        return INCOMPLETE
-    return DONE
+    if tracking.complete:
+        return DONE
+    show = settings.command("show", tracking.name)
+    for line in troubles(tracking, TOLD, show):
+        note(settings, line)
+    states = tracking.states.keys()
+    if TaskState.INCOMPLETE in states:
+        note(settings, f"not complete; more: {show}")
+    if states & RETRYABLE - {TaskState.CANCELLED}:
+        note(settings, f"next: {settings.command('retry', tracking.name)}")
+    return FAILED if states & UNSUCCESSFUL else INCOMPLETE
 
 
 def failed(error: BaseException, settings: Settings) -> int:
@@ -141,7 +174,9 @@ def failed(error: BaseException, settings: Settings) -> int:
                 f"Error: a fault in cedar, {type(error).__name__}: {error}; please report it, with "
                 "what the same command says with --debug"
             )
-    click.echo(" ".join(message.split()), err=True)
+    message = " ".join(message.split())
+    click.echo(message, err=True)
+    _log.error(_ENDED, message)
     return code
 
 

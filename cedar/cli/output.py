@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,6 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from cedar.changes import is_due
+from cedar.states import PLANNED, RETRYABLE, TaskState
 
 if TYPE_CHECKING:
     from cedar.metadata import TrackingMetadata
@@ -63,6 +67,60 @@ def number(count: int, noun: str) -> str:
 def summary(tracking: TrackingMetadata) -> str:
     """An order in a line."""
     return f"{tracking.name}: {counts(tracking.states)}"
+
+
+def troubles(tracking: TrackingMetadata, most: int, more: str) -> list[str]:
+    """What went wrong with an order's items, in lines: those of one cause together.
+
+    Parameters
+    ----------
+    most : int
+        Items of a cause that are named.
+    more : str
+        The command that names them all.
+    """
+    from cedar.causes import cause_of
+
+    together: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for entry in tracking.orders:
+        message = entry["status"].get("error_message")
+        if message or tracking.state(entry) in RETRYABLE:
+            key = _standing(tracking, entry), cause_of(message).words if message else ""
+            together.setdefault(key, []).append(entry)
+    return [line for (standing, _), entries in together.items()
+            for line in _trouble(standing, entries, most, more)]  # fmt: skip
+
+
+def _standing(tracking: TrackingMetadata, entry: Mapping[str, Any]) -> str:
+    """An item's state, and until when it waits."""
+    if entry["status"]["state"] in PLANNED and not is_due(entry):
+        moment = dt.datetime.fromtimestamp(entry["status"]["not_before_ms"] / 1000, dt.UTC)
+        return f"{tracking.state(entry)} until {moment:%Y-%m-%d %H:%M} UTC"
+    return tracking.state(entry)
+
+
+def _trouble(
+    standing: str, entries: Sequence[Mapping[str, Any]], most: int, more: str
+) -> Iterator[str]:
+    """What is wrong with items for one cause: the service's own words, and what helps."""
+    from cedar.causes import ADVICE, cause_of
+
+    message = entries[0]["status"].get("error_message")
+    why = f": {message}" if message else ""
+    if len(entries) == 1:
+        yield f"{standing} {entries[0]['name']}{why}"
+    else:
+        yield f"{standing} {number(len(entries), 'item')}{', same cause' if why else ''}{why}"
+        yield from (f"  {entry['name']}" for entry in entries[:most])
+        if len(entries) > most:
+            yield f"  … and {len(entries) - most:,} more: {more}"
+    match standing:
+        case TaskState.FAILED:
+            yield f"  {ADVICE[cause_of(message).help]}"
+        case TaskState.UNKNOWN:
+            yield "  `cedar retry` looks for it once more, then makes it again"
+        case TaskState.INCOMPLETE:
+            yield "  files of it are missing: `cedar retry` makes it again"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:

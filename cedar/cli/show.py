@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cedar.states import RETRYABLE, TaskState
+
 from .base import Command, Settings, open_tracker
 from .errors import DONE
-from .output import summary, table, write
+from .output import summary, table, troubles, write
 
 if TYPE_CHECKING:
     from cedar.metadata import TrackingMetadata
@@ -41,6 +43,6 @@ def _lines(tracking: TrackingMetadata) -> Iterator[str]:
             for item in shown["orders"]
         ),
     )
-    for item in shown["orders"]:
-        if item["error"]:
-            yield f"{item['name']}: {item['error']}"
+    yield from troubles(tracking, len(shown["orders"]), "")
+    if tracking.states.keys() & RETRYABLE - {TaskState.CANCELLED}:
+        yield f"next: cedar retry {tracking.name}"
