@@ -19,7 +19,7 @@ from cedar.config import load
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
 _BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n\n((?: {4}.*\n|\n)+)", re.MULTILINE)
-_COMMAND = re.compile(r"(?:``|\$ |^ {4})cedar ((?:[a-z]+ ?)+)", re.MULTILINE)
+_COMMAND = re.compile(r"(?:``|\$ |^ {4})cedar ((?:[a-z]+(?:-[a-z]+)* ?)+)", re.MULTILINE)
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +27,8 @@ class Settings:
         Write the result as JSON.
     verbose, quiet, debug : bool
         What goes to standard error besides errors.
+    log_file : str or None
+        A file that everything logged is appended to.
     interrupted : str
         What to say if the command is interrupted now: what was done, or how to go on.
     """
@@ -35,6 +38,7 @@ class Settings:
     verbose: bool = False
     quiet: bool = False
     debug: bool = False
+    log_file: str | None = None
     interrupted: str = "nothing was changed"
 
     def command(self, *words: str) -> str:
@@ -45,6 +49,16 @@ class Settings:
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value:
         setattr(context.ensure_object(Settings), str(parameter.name), value)
+
+
+def _writable(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Make a file to append to, so that one that can't be is an error before anything is done."""
+    if value is not None:
+        try:
+            Path(value).open("a", encoding="utf-8").close()
+        except OSError as error:
+            raise click.BadParameter(f"{value}: {error.strerror or error}") from error
+        _keep(context, parameter, value)
 
 
 def _common_options() -> list[click.Parameter]:
@@ -60,6 +74,10 @@ def _common_options() -> list[click.Parameter]:
         option("-v", "--verbose", is_flag=True, help="Say more."),
         option("-q", "--quiet", is_flag=True, help="Say errors only."),
         option("--debug", is_flag=True, help="Say everything; show where an error comes from."),
+        click.Option(
+            ("--log-file", "log_file"), metavar="FILE", expose_value=False, callback=_writable,
+            help="Append everything logged to FILE, with time and level."
+        ),
     ]  # fmt: skip
 
 

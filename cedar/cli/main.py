@@ -19,9 +19,16 @@ from .demo import demo
 from .download import download
 from .emulator import emulator
 from .errors import failed, logged, terminable
+from .import_tasks import import_tasks
 from .list import list_orders
+from .log import log
+from .prune import prune
+from .resume import resume
+from .retry import retry
+from .run import run_file
 from .show import show
 from .submit import submit
+from .tick import tick
 from .update import update
 from .watch import watch
 
@@ -43,8 +50,8 @@ def group() -> None:
 
 
 for command in (
-    submit, list_orders, show, update, watch, download, clean, cancel, collections, config,
-    auth, emulator, demo,
+    submit, resume, import_tasks, list_orders, show, log, update, watch, tick, download, clean,
+    prune, cancel, retry, run_file, collections, config, auth, emulator, demo,
 ):  # fmt: skip
     group.add_command(command)
 
