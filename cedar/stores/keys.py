@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..exceptions import DocumentError, InputError, StoreError
+from ..exceptions import DocumentError, InputError, OversizedError
+from ..metadata.document import json_text
 
 #: Of the first part of a key, kept for what a store needs for itself.
 RESERVED: Final = ".cedar"
@@ -50,8 +51,7 @@ def encode_document(document: Mapping[str, Any], name: str) -> bytes:
         It holds what JSON can't: NaN, an object of Python's.
     """
     try:
-        text = json.dumps(dict(document), indent=1, ensure_ascii=False, allow_nan=False)
-        return f"{text}\n".encode()
+        return f"{json_text(document)}\n".encode()
     except (TypeError, ValueError) as error:
         raise DocumentError(f"{name} can't be written as JSON: {error}", name) from error
 
@@ -74,9 +74,9 @@ def decode_document(data: bytes, name: str) -> dict[str, Any]:
     return document
 
 
-def too_large(key: str, size: int, most: int) -> StoreError:
+def too_large(key: str, size: int, most: int) -> OversizedError:
     """Say of an object that it has more bytes than any document of cedar's."""
-    return StoreError(
+    return OversizedError(
         f"{key} has {size:,} bytes, more than the {most:,} of any document of cedar's: it was not "
         "read",
         key,
