@@ -1,4 +1,4 @@
-"""Export tasks: each started once, followed truly, and done only when all of its files are there."""
+"""Export tasks: started once, followed truly, and done only when all of their files are there."""
 
 import threading
 import time

@@ -40,6 +40,17 @@ def test_the_demo_orders_follows_downloads_and_cleans(cedar, here):
     assert not list(here.rglob("*.aux.xml"))
 
 
+@pytest.mark.parametrize("store", ["gcs", "gdrive"])
+def test_it_is_the_same_story_over_a_bucket_and_over_drive(cedar, here, store):
+    done = cedar("demo", "--store", store)
+    assert done.code == 0
+    assert ": 8 COMPLETED" in done.out
+    assert len(list((here / "demo").rglob("*.tif"))) == 8
+    assert f"store: {store}" in (here / "demo" / "cedar.yaml").read_text("utf-8")
+    # What is left can be tried further: the emulator keeps its state.
+    assert cedar("list", "-C", "demo/cedar.yaml").out == ""
+
+
 def test_what_it_types_works_for_the_user_too(cedar):
     done = cedar("demo")
     (submit,) = (line for line in done.out.splitlines() if line.startswith("$ cedar submit"))
@@ -54,7 +65,7 @@ def test_it_works_again_and_after_it_was_interrupted(cedar, here, monkeypatch):
         patch.setattr(Tracker, "watch", interrupted)
         done = cedar("demo", "--dest", "demo")
     assert done.code == 130
-    assert "`cedar demo --dest demo` begins again" in done.err
+    assert "`cedar demo --dest demo --store local` begins again" in done.err
     assert cedar("demo").code == 0
     assert not list((here / "demo" / "cedar-store").glob("CEDAR_*/*"))
 

@@ -45,7 +45,8 @@ def test_broken_yaml(refused, here):
     ("sections", "message"),
     [
         ({"tracker": {"stoer": "local"}}, "stoer"),
-        ({"tracker": {"store": "gcs"}}, "no store is called 'gcs'"),
+        ({"tracker": {"store": "moon"}}, "no store is called 'moon'"),
+        ({"tracker": {"store": "gcs"}}, "needs a section 'gcs'"),
         ({"tracker": {"filters": {COLLECTION: [{"function": "ltee"}]}}}, "'lte'"),
         ({"tracker": {"name_template": "{tile.__class__}"}}, "{tile.__class__}"),
         ({"tracker": {"name_template": "{colection}"}}, "colection"),

@@ -28,7 +28,7 @@ def prepare(metadata, destination=BUCKET, options=None, attempt=1):
 def changed(metadata, section, **fields):
     document = metadata.document
     document[section] |= fields
-    return ImageMetadata(document)
+    return ImageMetadata.view(document)
 
 
 @pytest.mark.parametrize("destination", [BUCKET, FOLDER])
