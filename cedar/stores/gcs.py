@@ -25,8 +25,8 @@ from .files import arriving, cache_directory, explained
 from .gcs_access import credential_of
 from .gcs_connection import TIMEOUT, Connection, info_of, look_at
 from .gcs_deletion import DELETE, delete_all
-from .gcs_download import TRIES, Nowhere, download, download_range
-from .gcs_upload import PART, upload
+from .gcs_download import Slice, download
+from .gcs_upload import upload
 from .keys import check_key
 from .versions import ABSENT, ANY, Expect, IfVersion
 
@@ -194,28 +194,15 @@ class GCSStore(Store):
     def read(self, key: str, start: int | None = None, end: int | None = None) -> bytes:
         """Bytes ``[start, end)`` of an object, fewer where it is shorter; all by default.
 
-        The service has a checksum of a whole object only. So of a small one all is read and
-        checked; of a larger one the range is read until two answers are the same.
+        The service has a checksum of a whole object only: so all of it is read, and checked.
         """
         check_key(key)
         start = start or 0
         if start < 0 or (end is not None and end < 0):
             raise InputError(f"can't read bytes {start} to {end} of {key}: count from its start")
-        if (start, end) == (0, None):
-            return self._read(key)
-        for _ in range(TRIES):
-            info = self.stat(key)
-            last = info.size if end is None else min(end, info.size)
-            generation = int(info.version)
-            if start >= last:
-                return b""
-            try:
-                if info.size <= PART:
-                    return self._read(key, generation)[start:last]
-                return download_range(self.connection, key, generation, start, last)
-            except Conflict:
-                continue
-        raise Conflict(f"{key} was replaced while it was read: try again", key)
+        sink = Slice(start, end)
+        download(self.connection, key, sink)
+        return sink.getvalue()
 
     def load(self, key: str, most: int = MAX_DOCUMENT) -> tuple[bytes, ObjectInfo]:
         """Read an object whole, if it isn't too large, and what it is; by one request."""
@@ -223,11 +210,6 @@ class GCSStore(Store):
         sink = io.BytesIO()
         found = download(self.connection, key, sink, most=most)
         return sink.getvalue(), ObjectInfo(key, found.size, str(found.generation), found.checksum)
-
-    def _read(self, key: str, generation: int | None = None) -> bytes:
-        sink = io.BytesIO()
-        download(self.connection, key, sink, generation)
-        return sink.getvalue()
 
     def write(self, key: str, data: bytes, if_version: IfVersion = ANY) -> ObjectInfo:
         """Write an object wholly or not at all; what it is now.
@@ -342,9 +324,7 @@ class GCSStore(Store):
         info = self.stat(key)
         if algorithm == "crc32c" and info.checksum is not None:
             return info.checksum
-        if info.size <= PART:
-            return super().checksum(key, algorithm)
-        return download(self.connection, key, Nowhere(), algorithm=algorithm).checksum
+        return download(self.connection, key, Slice(0, 0), algorithm=algorithm).checksum
 
     def scratch(self, prefix: str) -> Path:
         """A directory of the user's cache, one for each bucket."""

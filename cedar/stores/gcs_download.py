@@ -63,30 +63,6 @@ def download(
     raise _damaged(key)
 
 
-def download_range(
-    connection: Connection, key: str, generation: int, start: int, end: int
-) -> bytes:
-    """Read a range of one generation of an object until two answers are the same.
-
-    The service has a checksum of the whole only.
-
-    Raises
-    ------
-    Conflict
-        The object isn't at `generation`.
-    StoreError
-        Every answer was another, or none came.
-    """
-    answers: list[bytes] = []
-    while len(answers) < TRIES:
-        sink = io.BytesIO()
-        _run(Download(connection, key, sink, generation, start, end), connection, key)
-        if sink.getvalue() in answers:
-            return sink.getvalue()
-        answers.append(sink.getvalue())
-    raise _damaged(key)
-
-
 def _run(found: Download, connection: Connection, key: str) -> None:
     while not connection.ask(found.step, "read", key):
         pass
@@ -100,16 +76,30 @@ def _damaged(key: str) -> StoreError:
     )
 
 
-class Nowhere(io.BytesIO):
-    """Where bytes go that are only summed."""
+class Slice(io.BytesIO):
+    """Keeps a part of the bytes that are written to it, from `start` to before `end`."""
+
+    def __init__(self, start: int = 0, end: int | None = None):
+        super().__init__()
+        self._start, self._end, self._passed = start, end, 0
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Begin anew: nothing else is cut off."""
+        self._passed = 0
+        return super().truncate(size)
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Forget some."""
-        return memoryview(data).nbytes
+        """Take the next bytes, and keep those of the part."""
+        view = memoryview(data)
+        first = max(0, self._start - self._passed)
+        last = len(view) if self._end is None else max(0, self._end - self._passed)
+        super().write(view[first:last])
+        self._passed += len(view)
+        return len(view)
 
 
 class Download:
-    """The bytes of one generation of an object, or a range of them.
+    """The bytes of one generation of an object.
 
     Parameters
     ----------
@@ -120,8 +110,6 @@ class Download:
         Where the bytes go, from where it stands.
     generation : int or None
         The one to read; None: the one that is there at the first answer.
-    start, end : int or None
-        The range, half-open; it lies inside the object.
     algorithm : str
         Of the checksum that is wanted besides the service's own.
     most : int or None
@@ -143,15 +131,12 @@ class Download:
         key: str,
         sink: BinaryIO,
         generation: int | None = None,
-        start: int = 0,
-        end: int | None = None,
         algorithm: str = "crc32c",
         most: int | None = None,
     ):
         self._most = most
         self._connection, self._key, self._sink = connection, key, sink
         self.generation = generation
-        self._start, self._end = start, end
         self.size = 0
         self.expected: str | None = None
         self._sums = {each: summing(each) for each in {"crc32c", algorithm}}
@@ -188,11 +173,11 @@ class Download:
         return True
 
     def _receive(self) -> None:
-        first = self._start + self.size
+        first = self.size
         # Without this the service would unpack what is stored packed, and its checksum be another.
         headers = {"Accept-Encoding": "gzip"}
-        if first or self._end is not None:
-            headers["Range"] = f"bytes={first}-{'' if self._end is None else self._end - 1}"
+        if first:
+            headers["Range"] = f"bytes={first}-"
         bucket = self._connection.bucket
         path = f"{objects_path(bucket)}/{quote(self._key, safe='')}"
         with self._connection.session.request(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import threading
@@ -44,8 +43,7 @@ def store(emulator: Emulator) -> GCSStore:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """An object of a few hundred kilobytes counts as large."""
-    for module in ("gcs", "gcs_upload"):
-        monkeypatch.setattr(f"cedar.stores.{module}.PART", SMALL_PART)
+    monkeypatch.setattr("cedar.stores.gcs_upload.PART", SMALL_PART)
 
 
 def file_of(directory: Path, data: bytes) -> Path:
@@ -357,27 +355,6 @@ def test_a_range_is_read_of_large_objects_too(
     data = os.urandom(SMALL_PART + 10 if large else SMALL_PART)
     store.write("a", data)
     assert store.read("a", start, end) == data[start:end]
-
-
-@pytest.mark.parametrize("times", [1, 100])
-def test_a_range_is_of_one_version(
-    store: GCSStore, monkeypatch: pytest.MonkeyPatch, small_parts: None, times: int
-) -> None:
-    store.write("a", b"0" * (SMALL_PART + 1))
-    stat, numbers = store.stat, itertools.count(1)
-
-    def stat_then_replaced(key: str) -> object:
-        info, number = stat(key), next(numbers)
-        if number <= times:
-            store.write("a", b"%d" % (number % 10) * (SMALL_PART + 1))
-        return info
-
-    monkeypatch.setattr(store, "stat", stat_then_replaced)
-    if times == 1:
-        assert store.read("a", 0, 3) == b"111"
-    else:
-        with pytest.raises(Conflict, match="replaced while it was read"):
-            store.read("a", 0, 3)
 
 
 # What can't be done

@@ -45,8 +45,7 @@ Send = Callable[..., requests.Response]
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is waited for, and a few hundred kilobytes are large."""
     monkeypatch.setattr(retry, "FIRST_DELAY", 0.0)
-    for module in ("gcs", "gcs_upload"):
-        monkeypatch.setattr(f"cedar.stores.{module}.PART", PART)
+    monkeypatch.setattr("cedar.stores.gcs_upload.PART", PART)
 
 
 @pytest.fixture
