@@ -40,6 +40,8 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             if name.upper().startswith(_USERS) or name.upper() in _PROXIES:
                 patch.delenv(name)
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        # What stores and the emulator keep for later is no test's to find in the home.
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         # Not a whole hour from UTC, so that no local time passes for one. The form needs no tzdata.
         patch.setenv("TZ", "NPT-5:45")
         time.tzset()
