@@ -18,7 +18,7 @@ from cedar.emulator.settings import Settings
 #: A process that, round after round, notes something in the record that all share, asks how the
 #: order is, and now and then places an order of its own.
 PROGRAM = """
-import json, sys
+import datetime, json, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from exported import store_of, tracker_of
@@ -43,8 +43,9 @@ for turn in range(rounds):
     record.flush()
     tracker.update(shared)
     if turn % 5 == 0:
-        day = 1 + turn // 5
-        period = f"2020-05-{{day:02d}}", f"2020-07-{{1 + number:02d}}"
+        # All of them hold the day that has images, and no two are alike.
+        first = datetime.date(2020, 5, 17) - datetime.timedelta(days=turn // 5)
+        period = str(first), f"2020-07-{{1 + number:02d}}"
         print(tracker.submit(COLLECTION, (0, 0), *period)[0], flush=True)
 """
 
