@@ -110,7 +110,7 @@ def cause_of(message: str | None) -> Cause:
 
 #: Google's daily quotas begin anew at midnight Pacific time (cloud.google.com/docs/quotas). Winter
 #: time all year round is at most an hour late, and needs no database of time zones.
-_PACIFIC: Final = dt.timezone(dt.timedelta(hours=-8))
+PACIFIC: Final = dt.timezone(dt.timedelta(hours=-8))
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Policy:
             case Help.LATER:
                 return now + dt.timedelta(minutes=self.later_minutes)
             case Help.TOMORROW:
-                midnight = now.astimezone(_PACIFIC).replace(hour=0, minute=0, second=0)
+                midnight = now.astimezone(PACIFIC).replace(hour=0, minute=0, second=0)
                 return midnight.replace(microsecond=0) + dt.timedelta(days=1)
         return None
 

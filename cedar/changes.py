@@ -61,6 +61,33 @@ def is_due(entry: Mapping[str, Any]) -> bool:
     return bool((entry["status"].get("not_before_ms") or 0) <= now_ms())
 
 
+def held(entry: dict[str, Any]) -> None:
+    """Change: the item isn't started until somebody says so, who has seen the order's pilot."""
+    if entry["status"]["state"] == TaskState.UNSUBMITTED:
+        entry["status"]["held"] = True
+
+
+def released(entry: dict[str, Any]) -> None:
+    """Change: the item may be started."""
+    entry["status"].pop("held", None)
+
+
+def is_held(entry: Mapping[str, Any]) -> bool:
+    """Whether an item waits for somebody who has seen the order's pilot."""
+    waits = entry["status"]["state"] == TaskState.UNSUBMITTED
+    return bool(waits and entry["status"].get("held", False))
+
+
+def waiting(reason: str) -> Change:
+    """Return a change: why the item isn't started yet."""
+
+    def change(entry: dict[str, Any]) -> None:
+        if entry["status"]["state"] == TaskState.UNSUBMITTED:
+            entry["status"]["error_message"] = reason
+
+    return change
+
+
 def running(entry: dict[str, Any]) -> None:
     """Change: somebody pulls the item now."""
     if entry["status"]["state"] in PULLABLE:
@@ -101,7 +128,8 @@ def cancelling(entry: dict[str, Any]) -> None:
     """Change: the item is to be made no further. What was begun has to be stopped first."""
     match entry["status"]["state"]:
         case TaskState.UNSUBMITTED:
-            status(TaskState.CANCELLED)(entry)
+            # It no longer waits for what it waited for.
+            status(TaskState.CANCELLED, error_message=None)(entry)
         case TaskState.READY | TaskState.RUNNING:
             status(TaskState.CANCEL_REQUESTED)(entry)
 
@@ -145,6 +173,11 @@ def sent(entry: Mapping[str, Any]) -> int | None:
     return moment
 
 
+def description(entry: Mapping[str, Any]) -> str:
+    """Return what the service calls the task of an item's attempt."""
+    return f"{entry['name']}-a{entry['attempt']}"
+
+
 def not_started(state: str, message: str, mark: bool) -> Change:
     """Return a change: the service didn't take the item; its state, and why.
 
@@ -178,6 +211,8 @@ def reported(task: TaskStatus) -> Change:
         }
         if task.eecu_seconds is not None:
             fields["eecu_seconds"] = task.eecu_seconds
+        if task.state in FINAL and task.updated is not None:
+            fields["end_timestamp_ms"] = task.updated
         if any(now.get(key) != value for key, value in fields.items()):
             now |= {**fields, "update_timestamp_ms": now_ms()}
 

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, Self, cast
 import yaml
 
 from . import defaults, engines
+from .budget import Budget
 from .causes import Policy
 from .engines.base import Engine
 from .engines.earthengine import EMULATOR, EarthEngine
@@ -73,6 +74,8 @@ class Config:
         Most images of an order; None: any number.
     max_gigabytes : float or None
         Most gigabytes of an order's images, uncompressed; likewise.
+    max_eecu_hours : Budget
+        What exports may cost.
     retry : Policy
         How often what has failed is tried again by itself.
     collections : mapping
@@ -95,6 +98,7 @@ class Config:
     group_by: str | None
     max_tasks: int | None
     max_gigabytes: float | None
+    max_eecu_hours: Budget
     retry: Policy
     collections: Mapping[str, Mapping[str, Any]]
     directory: Path
@@ -139,6 +143,7 @@ class Config:
                 **settings,
                 filters=filters,
                 export_image_kwds=tracker.get("export_image_kwds", {}),
+                max_eecu_hours=Budget(**tracker.get("max_eecu_hours", {})),
                 retry=Policy(**tracker.get("retry", {})),
                 collections=collections,
                 directory=directory,
@@ -201,6 +206,9 @@ class Config:
             "retry": asdict(self.retry),
         }
         tracker |= {key: value for key in _OPTIONAL if (value := getattr(self, key)) is not None}
+        if self.max_eecu_hours != Budget():
+            given = asdict(self.max_eecu_hours)
+            tracker["max_eecu_hours"] = {span: h for span, h in given.items() if h is not None}
         document = {
             "tile_grid": self.tile_grid.to_dict(),
             "tracker": tracker,

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from .earlier import nothing_new
 from .exceptions import EngineError, InputError, StoreError
 from .preview import Limits, Preview
 
@@ -42,10 +43,14 @@ def agreed(
 
     Raises
     ------
+    NameTakenError
+        Earlier orders have all of its items.
     InputError
         It isn't wanted, has no items, or more than the limits allow.
     """
     placed = order.order if isinstance(order, Preview) else order
+    if not placed.items and placed.earlier:
+        raise nothing_new(placed.earlier)
     if not placed.items:
         raise InputError("there is nothing to order: every item exists already")
     # By the limits of who places it, whoever made the preview.

@@ -33,6 +33,9 @@ START_BATCH: Final = 500
 #: Tasks that may wait at the service: developers.google.com/earth-engine/guides/usage.
 QUEUED_TASKS: Final = 3000
 
+#: Tasks that the service runs at once where it doesn't say: about two (the same guide).
+TASKS_AT_ONCE: Final = 2
+
 #: Seconds that a store may be late to show what an export has written.
 LATE_OUTPUTS: Final = 300.0
 

@@ -25,6 +25,7 @@ from .tasks import Tasks
 
 if TYPE_CHECKING:
     from .engines.base import Engine
+    from .ledger import Ledger
     from .metadata import TrackingMetadata
     from .starting import Starter
     from .stores.base import Store
@@ -65,6 +66,7 @@ def tick(
     engine: Engine,
     names: Sequence[str] | None = None,
     policy: Policy = _POLICY,
+    ledger: Ledger | None = None,
 ) -> Round:
     """Bring orders forward by one round: finish what was cut off, ask, look, start.
 
@@ -76,9 +78,12 @@ def tick(
         The orders; by default all of the store.
     policy : Policy, optional
         What is tried again by itself.
+    ledger : Ledger, optional
+        Keeps the budget; by default there is none.
     """
     failures: dict[str, CedarError] = {}
     records: list[Record] = []
+    exported: list[Record] = []
     for name in store.list(tracking_prefix) if names is None else names:
         try:
             record = Record.open(store, tracking_prefix, name)
@@ -86,21 +91,24 @@ def tick(
                 continue
             if names is None and not _is_of(record, store, engine):
                 continue
+            record.check_name()
             check_identity(record.view, "store", store.identity())
             check_identity(record.view, "engine", engine.identity())
             settling.settle_older(record)
             finish(record, engine, timeout=0)
+            if record.view.file_dimensions is not None:
+                exported.append(record)
             records.append(record)
         except CedarError as error:
             failures[name] = error
-    exported = [record for record in records if record.view.file_dimensions is not None]
     failures |= _refresh(exported, engine)
     for record in records:
         try:
             again(record, engine, policy)
         except CedarError as error:
             failures.setdefault(record.name, error)
-    failures |= _feed([record for record in exported if record.name not in failures], engine)
+    sound = [record for record in exported if record.name not in failures]
+    failures |= _feed(sound, engine, ledger)
     for record in records:
         if record not in exported:
             settling.update(record)
@@ -141,7 +149,9 @@ def _refresh(records: Iterable[Record], engine: Engine) -> dict[str, CedarError]
     return failures
 
 
-def _feed(records: Sequence[Record], engine: Engine) -> dict[str, CedarError]:
+def _feed(
+    records: Sequence[Record], engine: Engine, ledger: Ledger | None
+) -> dict[str, CedarError]:
     """Start what is planned, as far as there is room, by priority and in turn."""
     failures: dict[str, CedarError] = {}
     waiting = sum(len(record.names({TaskState.READY})) for record in records)
@@ -151,7 +161,7 @@ def _feed(records: Sequence[Record], engine: Engine) -> dict[str, CedarError]:
         with ExitStack() as turns:
             starters: list[Starter] = []
             for record in equals:
-                starter = Tasks(record, engine).starter
+                starter = Tasks(record, engine, ledger=ledger).starter
                 if bool(starter.planned()) and turns.enter_context(starter.turn()):
                     starters.append(starter)
             room = _in_turn(starters, room, failures)
@@ -182,4 +192,6 @@ def _in_turn(starters: list[Starter], room: int, failures: dict[str, CedarError]
 
 
 def _priority(record: Record) -> int:
-    return int(record.view["tracking"]["export_image_kwds"].get("priority", _PRIORITY))
+    given = record.view["tracking"]["export_image_kwds"].get("priority", _PRIORITY)
+    # What isn't one is refused when the items are started.
+    return given if isinstance(given, int) else _PRIORITY

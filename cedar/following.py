@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from . import settling
 from .causes import Policy
+from .changes import is_held, released
 from .placing import finish
 from .pump import Pump
 from .retrying import again
@@ -14,6 +15,7 @@ from .tasks import Tasks
 
 if TYPE_CHECKING:
     from .engines.base import Engine
+    from .ledger import Ledger
     from .record import Record
 
 _POLICY: Final = Policy()
@@ -45,6 +47,7 @@ def watch(
     timeout: float | None,
     callback: Notify | None = None,
     policy: Policy = _POLICY,
+    ledger: Ledger | None = None,
 ) -> None:
     """Bring an order forward until no item of it is active, whatever state it was left in.
 
@@ -54,20 +57,41 @@ def watch(
         Seconds: between two looks, and until it stops at the latest.
     policy : Policy, optional
         What is tried again by itself.
+    ledger : Ledger, optional
+        Keeps the budget; by default there is none.
     """
     settling.settle_older(record)
     if not finish(record, engine, timeout):
         return
-    work = Tasks if exports(record) else Pump
-    work(record, engine, callback).run(interval, timeout, lambda: again(record, engine, policy))
+    work = (
+        Tasks(record, engine, callback, ledger)
+        if exports(record)
+        else Pump(record, engine, callback)
+    )
+    work.run(interval, timeout, lambda: again(record, engine, policy))
 
 
-def resume(record: Record, engine: Engine) -> None:
-    """Bring an order to where its submit would have left it, and its record to the truth."""
+def resume(
+    record: Record, engine: Engine, ledger: Ledger | None = None, go_on: bool = False
+) -> None:
+    """Bring an order to where its submit would have left it, and its record to the truth.
+
+    Parameters
+    ----------
+    ledger : Ledger, optional
+        Keeps the budget; by default there is none.
+    go_on : bool, optional
+        Start what was held until somebody has seen what the order's pilot cost, too.
+    """
     settling.settle_older(record)
     finish(record, engine)
+    if go_on:
+        for entry in record.metadata.orders:
+            if is_held(entry):
+                record.change(entry["name"], released)
+        record.flush()
     if exports(record):
-        tasks = Tasks(record, engine)
+        tasks = Tasks(record, engine, ledger=ledger)
         tasks.starter.start()
         tasks.refresh()
     else:

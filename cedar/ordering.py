@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from operator import index
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -18,10 +18,11 @@ from .periods import Period, coverage, parse_date, periods
 from .templates import NAME, PREFIX, TRACKING, TRACKING_PREFIX, Template
 
 if TYPE_CHECKING:
+    from .earlier import Earlier
     from .grids import Tile, TileGrid
     from .sensors.base import Collection
 
-Existing = Literal["error", "skip", "overwrite"]
+Existing = Literal["error", "skip", "overwrite", "stale"]
 Date = str | dt.date | None
 
 
@@ -68,8 +69,8 @@ class Submission:
     period_closed : {"both", "left"}
     filters : mapping
         Of each collection, as the engine records them.
-    existing : {"error", "skip", "overwrite"}
-        What to do about items whose names exist.
+    existing : {"error", "skip", "overwrite", "stale"}
+        What to do about items whose names exist; see :meth:`cedar.tracker.Tracker.submit`.
     run : mapping or None
         ``name`` of the run that it is of, and its ``order`` in that; None: of no run.
     """
@@ -89,9 +90,9 @@ class Submission:
     def __post_init__(self) -> None:
         if not self.collections:
             raise InputError("an order needs at least one collection")
-        if self.existing not in ("error", "skip", "overwrite"):
+        if self.existing not in get_args(Existing):
             raise InputError(
-                f"existing can be 'error', 'skip' or 'overwrite', not {self.existing!r}"
+                f"existing can be one of {', '.join(get_args(Existing))}, not {self.existing!r}"
             )
 
     @classmethod
@@ -210,6 +211,9 @@ class Order:
         Whether items with no images get a metadata document.
     n_shards : int or None
         How many files each image comes as, where the engine exports; None where cedar pulls.
+    earlier : tuple of Earlier
+        What earlier orders have of the same request; nothing is said where names that exist are
+        skipped or overwritten.
     """
 
     submission: Submission
@@ -219,6 +223,7 @@ class Order:
     skipped: tuple[Item, ...]
     save_empty: bool
     n_shards: int | None = None
+    earlier: tuple[Earlier, ...] = ()
 
     @property
     def name(self) -> str:
@@ -233,6 +238,12 @@ class Order:
             period_freq=submission.period_freq,
             now=submission.submitted,
         )
+
+    @property
+    def replaced(self) -> dict[str, str]:
+        """Items of earlier orders that this one makes again → the order that has each."""
+        again = {item.family or item.name for item in self.items}
+        return {each.name: each.order for each in self.earlier if each.name in again}
 
     @property
     def warnings(self) -> list[str]:

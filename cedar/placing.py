@@ -8,22 +8,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from . import defaults, shards
-from .changes import is_prepared, marked, prepared, ready, status
+from . import defaults
+from .changes import held, is_held, is_prepared, marked, prepared, ready, status
+from .comparing import stem
 from .documents import counts, image_document, record_document
-from .exceptions import ConfigError
-from .finding import require_images, search_items, split_items
+from .exceptions import InputError
+from .forecast import typical
+from .ledger import Ledger
 from .metadata import ImageMetadata
-from .ordering import Existing, Order, Submission, Templates
-from .record import Record, busy_error, taken_error, taken_names
+from .planning import check_free
+from .record import Record
 from .recovering import collections_of, items_of, renew, search_again
 from .retry import delays
 from .settling import images_of, own_document
@@ -35,6 +35,7 @@ from .tasks import Tasks
 if TYPE_CHECKING:
     from .engines.base import Engine
     from .items import Item
+    from .ordering import Order
     from .sensors.base import Collection
     from .stores.base import Store
 
@@ -59,122 +60,42 @@ def claimed(store: Store, key: str, timeout: float | None = None) -> Iterator[bo
         time.sleep(delay)
 
 
-def find_order(
-    submission: Submission,
-    templates: Templates,
+def place(
+    order: Order,
     store: Store,
     engine: Engine,
-    export_image_kwds: Mapping[str, Any],
-    save_empty: bool,
-    error_if_empty: bool,
-    progress: Callable[[int], None] | None = None,
-) -> Order:
-    """Find what a submission would order, without writing anything.
+    callback: Callback | None = None,
+    ledger: Ledger | None = None,
+    pilot: int | None = None,
+) -> Record:
+    """Record an order, and make its items ready, or start them.
+
+    Parameters
+    ----------
+    ledger : Ledger, optional
+        Keeps the budget; by default there is none.
+    pilot : int, optional
+        Start so many typical items; hold the others until somebody has seen what those cost.
 
     Raises
     ------
     InputError
-        An option can't be used, or an item can't be made.
-    NameTakenError
-        See :func:`free_items`.
-    EmptyCollectionError
-        An item has no images, and `error_if_empty`.
-    """
-    kind = store.destination(templates.tracking_prefix).kind
-    options = engine.check_options(export_image_kwds, kind)
-    collections = {collection.id: collection for collection in submission.collections}
-    wanted, skipped = free_items(
-        store, templates.tracking_prefix, submission.items(templates), submission.existing
-    )
-    items = search_items(engine, wanted, collections, submission.filters, progress)
-    if error_if_empty:
-        require_images(items)
-    n_shards = None
-    if kind in engine.exports_to:
-        _check_together(store, engine)
-        items = split_items(items, collections, engine.max_bands)
-        options, n_shards = _export_options(engine, options, items, submission)
-    return Order(submission, templates, options, tuple(items), tuple(skipped), save_empty, n_shards)
-
-
-def _check_together(store: Store, engine: Engine) -> None:
-    """Refuse the emulator's exports into a real store, and the reverse, which neither could do.
-
-    Raises
-    ------
-    ConfigError
-        Only one of the two is real.
-    """
-    emulated = engine.identity()["emulated"]
-    if store.emulated == emulated:
-        return
-    real, other = ("store", "Earth Engine") if emulated else ("Earth Engine", "store")
-    raise ConfigError(
-        f"the {real} is the real one and the {other} is the emulator's: give sections "
-        f"earthengine and {store.kind} both `url: emulator`, or urls of one `cedar emulator`, or "
-        "neither"
-    )
-
-
-def _export_options(
-    engine: Engine, options: Mapping[str, Any], items: Sequence[Item], submission: Submission
-) -> tuple[dict[str, Any], int]:
-    """Complete the options for the largest item, and count the files of each."""
-    collections = {collection.id: collection for collection in submission.collections}
-    sizes = [
-        (n_bands * np.dtype(dtype).itemsize, n_bands, dtype)
-        for item in items
-        for collection in [collections[item.collection]]
-        for n_bands, dtype in [(len(item.groups) * len(collection.chosen), collection.stack_dtype)]
-    ]
-    _, n_bands, dtype = max(sizes, default=(0, 0, submission.collections[0].stack_dtype))
-    grid = submission.tile_grid.to_dict()
-    size = grid["size"][0], grid["size"][1]
-    options = engine.export_options(options, size, n_bands, dtype)
-    columns, rows = options["fileDimensions"]
-    return options, len(shards.offsets(size, (columns, rows)))
-
-
-def free_items(
-    store: Store, tracking_prefix: str, items: list[Item], existing: Existing
-) -> tuple[list[Item], list[Item]]:
-    """Sort items into those to order and those to leave out, because their names exist.
-
-    Raises
-    ------
-    NameTakenError
-        A name exists, and `existing` is ``error``; or it would be overwritten while another order
-        is at work on it.
-    """
-    taken, busy = taken_names(store, tracking_prefix, items)
-    if busy and existing != "skip":
-        raise busy_error(busy)
-    if taken and existing == "error":
-        raise taken_error(taken)
-    if existing == "overwrite":
-        return items, []
-    return (
-        [item for item in items if item.name not in taken],
-        [item for item in items if item.name in taken],
-    )
-
-
-def place(order: Order, store: Store, engine: Engine, callback: Callback | None = None) -> Record:
-    """Record an order, and make its items ready, or start them.
-
-    Raises
-    ------
+        A pilot of what cedar makes itself, or of no items.
     NameTakenError
         Since it was searched, one of its names has come to exist.
     """
+    ledger = ledger or Ledger()
+    if pilot is not None:
+        _check_pilot(order, pilot)
     prefix = order.templates.tracking_prefix
     with claimed(store, f"{prefix}/placing"):
-        # Again, now that nobody else can place: between the first look and this one somebody may.
-        existing = "error" if order.submission.existing == "skip" else order.submission.existing
-        free_items(store, prefix, list(order.items), existing)
+        # Between the first look, when it was searched, and this one somebody may have placed.
+        check_free(order, store)
         document = record_document(order, store.identity(), engine.identity())
-        _note_replaced(document, store)
-        if order.n_shards is not None:
+        _note_replaced(document, order, store)
+        if pilot is not None:
+            _hold(document, pilot)
+        if order.n_shards is not None and not ledger.limits(engine):
             _mark_first(document)
         record = Record.create(store, prefix, document)
     with claimed(store, record.key):
@@ -182,28 +103,49 @@ def place(order: Order, store: Store, engine: Engine, callback: Callback | None 
         # Else another process went on with it, a moment ago.
         fresh = record.view["revision"] == 1
         if fresh:
-            _prepare(record, order, engine, callback)
+            _prepare(record, order, engine, callback, ledger)
         else:
             _write_missing(record, engine)
             _make_ready(record)
             record.flush()
     if order.n_shards is not None:
         if not fresh:
-            Starter(record, engine).start(defaults.QUEUED_TASKS)
+            Starter(record, engine, ledger=ledger).start(defaults.QUEUED_TASKS)
         if record.names({TaskState.CANCEL_REQUESTED}):
             # Cancelled while their requests were on the way.
             Tasks(record, engine).refresh()
     return record
 
 
+def _check_pilot(order: Order, pilot: int) -> None:
+    if pilot < 1:
+        raise InputError(f"a pilot of {pilot} items tells nothing: it takes 1 or more")
+    if order.n_shards is None:
+        raise InputError(
+            "a pilot tells what exports cost, and cedar makes these images itself, of which the "
+            "service gives no figures: order few of them, then the others"
+        )
+
+
+def _hold(document: dict[str, Any], pilot: int) -> None:
+    """Hold all items but some typical ones, from the record's first writing on."""
+    first = set(typical(document["orders"], pilot))
+    for listed in document["orders"]:
+        if listed["name"] not in first:
+            held(listed)
+
+
 def _mark_first(document: dict[str, Any]) -> None:
     """Mark what is sent first in the record's first writing: that saves a second one."""
-    planned = (e for e in document["orders"] if e["status"]["state"] == TaskState.UNSUBMITTED)
+    planned = (e for e in document["orders"]
+               if e["status"]["state"] == TaskState.UNSUBMITTED and not is_held(e))  # fmt: skip
     for listed in islice(planned, defaults.START_BATCH):
         marked(listed)
 
 
-def _prepare(record: Record, order: Order, engine: Engine, callback: Callback | None) -> None:
+def _prepare(
+    record: Record, order: Order, engine: Engine, callback: Callback | None, ledger: Ledger
+) -> None:
     """Write the items' documents, and make them ready; or start each once it has its own."""
     collections = {collection.id: collection for collection in order.submission.collections}
     items = {item.name: item for item in order.items}
@@ -220,7 +162,8 @@ def _prepare(record: Record, order: Order, engine: Engine, callback: Callback | 
         return made
 
     if order.n_shards is not None:
-        Starter(record, engine, write, unprepared=True).send(defaults.QUEUED_TASKS)
+        starter = Starter(record, engine, write, unprepared=True, ledger=ledger)
+        starter.send(defaults.QUEUED_TASKS)
     # What the queue has no room for; what isn't to be started; and all that cedar pulls.
     documented = (item.name for item in order.items if item.groups or order.save_empty)
     rest = [record.entry(name) for name in documented if name not in written]
@@ -231,12 +174,12 @@ def _prepare(record: Record, order: Order, engine: Engine, callback: Callback | 
     record.flush()
 
 
-def _note_replaced(document: dict[str, Any], store: Store) -> None:
+def _note_replaced(document: dict[str, Any], order: Order, store: Store) -> None:
     """Note which files, at which versions, the order may replace: no others."""
-    if document["submission"]["existing"] != "overwrite":
-        return
-    images = images_of(document["orders"], store)
-    for entry in document["orders"]:
+    replaced, all_of_it = order.replaced, order.submission.existing == "overwrite"
+    entries = [each for each in document["orders"] if all_of_it or stem(each) in replaced]
+    images = images_of(entries, store)
+    for entry in entries:
         there = images[entry["prefix"], entry["name"]]
         entry["replaces"] = {image.key.rpartition("/")[2]: image.version for image in there}
 

@@ -14,6 +14,7 @@ from pyproj import Geod
 
 from .cautions import of_collections, of_items
 from .documents import counts
+from .earlier import by_standing, counted
 from .exceptions import InputError
 
 if TYPE_CHECKING:
@@ -235,6 +236,7 @@ class Preview:
             "tiles": [{"index": list(tile.index), "km2": tile.km2} for tile in self.tiles],
             "items": [_item_dict(each) for each in self.items],
             "skipped": [item.name for item in order.skipped],
+            **({"plan": plan(order)} if order.earlier else {}),
             "total": {
                 "items": len(self.items),
                 "empty": len(self.items) - self.n_tasks,
@@ -260,6 +262,17 @@ class Preview:
         facts = dict(_facts(self))
         width = max(map(len, facts))
         return [f"{name:{width}}  {fact}" for name, fact in facts.items()]
+
+
+def plan(order: Order) -> dict[str, Any]:
+    """Put as JSON has it what of an order is new, and how what earlier orders have stands."""
+    return {"new": new_items(order), **dict(by_standing(order.earlier))}
+
+
+def new_items(order: Order) -> list[str]:
+    """Names of the items that no earlier order has; of parts that of the whole."""
+    names, replaced = dict.fromkeys(i.family or i.name for i in order.items), order.replaced
+    return [name for name in names if name not in replaced]
 
 
 def area(tile: Tile) -> float:
@@ -330,6 +343,8 @@ def _facts(preview: Preview) -> Iterator[tuple[str, str]]:
     yield "tiles", f"{len(preview.tiles):,}, {km2:,.1f} km² together"
     yield "periods", f"{preview.n_periods:,}, {span.start:%Y-%m-%d} to {span.end:%Y-%m-%d}"
     yield "items", _items(preview)
+    if order.earlier:
+        yield "plan", counted(order.earlier, len(new_items(order)))
     yield "images", f"{len(preview.images):,}, in {preview.n_layers:,} layers"
     yield "bands", f"{preview.n_bands:,} of {dtypes or 'no type'}, at most {most:,} in an item"
     yield "pixels", f"{preview.n_pixels:,}"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import threading
 import time
 import uuid
 from collections.abc import Callable, Container, Iterable, Mapping
 from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from .changes import now_ms
-from .exceptions import CedarError, Conflict, NameTakenError, NotFoundError
+from .exceptions import CedarError, Conflict, DocumentError, NameTakenError, NotFoundError
 from .metadata import TrackingMetadata
 from .states import ACTIVE, FINAL, TaskState
 from .stores.base import ABSENT, document_key, encode_document
@@ -35,6 +37,8 @@ class Record:
         self.name = str(document["tracking"]["name"])
         self.key = document_key(self.name, prefix)
         self._version = version
+        #: What the document calls itself, where that isn't what it is called.
+        self._copy_of: str | None = None
         self._writer = str(uuid.uuid4())
         self._pending: list[Callable[[], bool]] = []
         self._lock = threading.RLock()
@@ -53,16 +57,27 @@ class Record:
             It is damaged.
         """
         document, version = _load(store, document_key(name, prefix))
-        document["tracking"]["name"] = name.removesuffix(".json")
-        return cls(store, prefix, document, version)
+        own, document["tracking"]["name"] = document["tracking"]["name"], name.removesuffix(".json")
+        record = cls(store, prefix, document, version)
+        # In 2019 records weren't always called what they call themselves.
+        if own != record.name and document["store"] is not None:
+            record._copy_of = own
+        return record
 
     @classmethod
     def of(cls, store: Store, prefix: str, tracking: TrackingMetadata) -> Self | None:
-        """Read the record that a document is a copy of; None where the store hasn't it."""
+        """Read the record that a document is a copy of; None where the store hasn't it.
+
+        Raises
+        ------
+        DocumentError
+            See :meth:`check_name`.
+        """
         try:
             record = cls.open(store, prefix, tracking.name)
         except NotFoundError:
             return None
+        record.check_name()
         submitted = record.metadata["tracking"]["submitted"]
         return record if submitted == tracking["tracking"]["submitted"] else None
 
@@ -88,6 +103,21 @@ class Record:
                 document = document | {"tracking": tracking}
             else:
                 return record
+
+    def check_name(self) -> None:
+        """Refuse a copy under another name in the store: its files are those of the order itself.
+
+        Raises
+        ------
+        DocumentError
+            It is one.
+        """
+        if self._copy_of is not None:
+            raise DocumentError(
+                f"{self.key} is a copy of the record of order {self._copy_of!r}: use that one, and "
+                "delete the copy",
+                self.name,
+            )
 
     @property
     def metadata(self) -> TrackingMetadata:
@@ -228,33 +258,51 @@ def _load(store: Store, key: str) -> tuple[dict[str, Any], str]:
     return TrackingMetadata.read(data, name), info.version
 
 
-def taken_names(
-    store: Store, tracking_prefix: str, items: Iterable[Item]
-) -> tuple[dict[str, str | None], dict[str, str]]:
-    """Find items whose names exist, at the destination or in another order's record.
+@dataclass
+class Taken:
+    """Names of items that exist.
 
-    Returns
-    -------
-    taken : dict
-        Name → the order that has it, or None where only files of that name are there.
+    Attributes
+    ----------
+    names : dict
+        Name → the newest order that has it, or None where only files of that name are there.
     busy : dict
-        Those of them that an order is still at work on → that order.
+        Those that an order is still at work on → that order.
+    owners : dict
+        Those that an order has → the record of the newest that does.
     """
+
+    names: dict[str, str | None] = field(default_factory=dict)
+    busy: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, Record] = field(default_factory=dict)
+
+
+def taken_names(store: Store, tracking_prefix: str, items: Iterable[Item]) -> Taken:
+    """Find items whose names exist, at the destination or in another order's record."""
     wanted: dict[str, set[str]] = {}
     for item in items:
         wanted.setdefault(item.prefix, set()).add(item.name)
-    taken: dict[str, str | None] = {}
-    busy: dict[str, str] = {}
+    taken = Taken()
     for prefix, names in sorted(wanted.items()):
-        taken.update(dict.fromkeys(store.existing(sorted(names), prefix)))
+        taken.names.update(dict.fromkeys(store.existing(sorted(names), prefix)))
     for order in store.list(tracking_prefix):
-        for entry in Record.open(store, tracking_prefix, order).view.orders:
+        record = Record.open(store, tracking_prefix, order)
+        for entry in record.view.orders:
             # A part of another order's family has the family's name, too.
             for name in wanted.get(entry["prefix"], set()) & {entry["name"], entry["family"]}:
-                taken[name] = order
+                newest = taken.owners.setdefault(name, record)
+                if _age(newest) < _age(record):
+                    taken.owners[name] = record
                 if _state(entry) in ACTIVE:
-                    busy[name] = order
-    return taken, busy
+                    taken.busy[name] = order
+    taken.names.update((name, record.name) for name, record in taken.owners.items())
+    return taken
+
+
+def _age(record: Record) -> tuple[dt.datetime, int, str]:
+    """Sort key of records, the newest last: of one second, the longer name was taken later."""
+    submitted = dt.datetime.fromisoformat(record.view["tracking"]["submitted"])
+    return submitted, len(record.name), record.name
 
 
 def busy_error(busy: Mapping[str, str]) -> NameTakenError:
@@ -268,13 +316,13 @@ def busy_error(busy: Mapping[str, str]) -> NameTakenError:
     )
 
 
-def taken_error(taken: Mapping[str, str | None]) -> NameTakenError:
-    """Say which names exist, and whose they are."""
+def taken_error(taken: Mapping[str, str | None], why: str = "") -> NameTakenError:
+    """Say which names exist, whose they are, and in what the first isn't what is asked for."""
     name, order = next(iter(taken.items()))
     where = "at the destination" if order is None else f"in order {order}"
     more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
     return NameTakenError(
-        f"{name} exists {where}{more}: use --skip-existing or --overwrite, or another "
+        f"{name} exists {where}{why}{more}: use --skip-existing or --overwrite, or another "
         "name_template",
         list(taken),
         order,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .changes import is_cleaned
+from .comparing import unlike
 from .copies import is_downloaded
 from .documents import submission_section
 from .exceptions import CedarError, DocumentError, NotFoundError
@@ -31,8 +32,6 @@ _COMPARED: Final = (
     "collections", "tile_grid", "tile_indices", "period_start", "period_end", "period_freq",
     "period_closed", "filters", "group_by", "existing", "definitions",
 )  # fmt: skip
-#: Of a collection's definition, what changes no pixel.
-_INCIDENTAL: Final = frozenset({"title", "service_start", "service_end"})
 _LONGEST: Final = 80
 
 
@@ -209,12 +208,11 @@ def _comparable(key: str, before: Any, after: Any) -> tuple[Any, Any]:
 
 
 def _unlike(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what definitions say otherwise than others do: a later cedar may say more."""
+    """Return what the definitions of collections say otherwise than others do."""
     return {
         f"{collection} {name}": value
         for collection in ours.keys() & theirs.keys()
-        for name, value in ours[collection].items()
-        if name in theirs[collection].keys() - _INCIDENTAL and theirs[collection][name] != value
+        for name, value in unlike(ours[collection], theirs[collection]).items()
     }
 
 

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import defaults
 from .causes import Help, Policy, cause_of
-from .changes import Change, can_retry, now_ms, reported, retried, sent, started, status
+from .changes import (
+    Change,
+    can_retry,
+    description,
+    now_ms,
+    reported,
+    retried,
+    sent,
+    started,
+    status,
+)
 from .documents import new_request_id
 from .exceptions import InputError
 from .placing import finish
@@ -28,6 +38,7 @@ from .tasks import Tasks
 if TYPE_CHECKING:
     from .engines.base import Engine
     from .items import Item
+    from .ledger import Ledger
     from .metadata import ImageMetadata
     from .record import Record
 
@@ -107,6 +118,7 @@ def retry(
     items: Iterable[str] | None = None,
     split: bool = False,
     consent: Consent | None = None,
+    ledger: Ledger | None = None,
 ) -> None:
     """Make the next attempt at items that have ended without what was asked for, and start it.
 
@@ -121,6 +133,8 @@ def retry(
     consent : callable, optional
         Asked before items are made of other images than were ordered, since one of those is gone.
         By default they are left as they are.
+    ledger : Ledger, optional
+        Keeps the budget; by default there is none.
 
     Raises
     ------
@@ -138,7 +152,7 @@ def retry(
     found, refused = _searched(record, engine, gone, consent)
     same = [e for e in chosen if e not in large and e["name"] not in refused]
     if same or large:
-        _begin(record, engine, same, large, found)
+        _begin(record, engine, same, large, found, ledger)
 
 
 def _states(states: Iterable[str] | None) -> frozenset[str]:
@@ -176,15 +190,15 @@ def _look_again(record: Record, engine: Engine) -> None:
         record.change(unknown[task_id], reported(task))
     # Cancelled while the request was on its way: it may have arrived.
     unsure = {
-        f"{entry['name']}-a{entry['attempt']}": (entry, moment)
+        description(entry): (entry, moment)
         for entry in entries
         if can_retry(entry) and entry["status"].get("id") is None and (moment := sent(entry))
     }
     if unsure:
         first = min(moment for _, moment in unsure.values()) / 1000
         since = dt.datetime.fromtimestamp(first, dt.UTC) - defaults.SKEW
-        for description, tasks in engine.find(unsure.keys(), since).items():
-            entry = unsure[description][0]
+        for words, tasks in engine.find(unsure.keys(), since).items():
+            entry = unsure[words][0]
             record.change(entry["name"], started(tasks[0].id, entry["attempt"]))
     Tasks(record, engine).refresh()
 
@@ -271,6 +285,7 @@ def _begin(
     same: Sequence[Entry],
     large: Sequence[Entry],
     found: Mapping[str, Item],
+    ledger: Ledger | None,
 ) -> None:
     """Plan the attempts, write the documents, start what the engine's service makes."""
 
@@ -289,7 +304,7 @@ def _begin(
 
     finish(record, engine, plan=plan)
     if record.view.file_dimensions is not None:
-        Tasks(record, engine).starter.start()
+        Tasks(record, engine, ledger=ledger).starter.start()
     record.flush()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .exceptions import CedarError
 from .placing import claimed
+from .planning import require_new
 from .recorded import Recorded, Records, is_home, label
 from .states import UNSUCCESSFUL, TaskState
 
@@ -182,6 +183,7 @@ class Execution:
                 raise CedarError("another process is placing it: run this again")
             submission = self._submissions[order.name]
             made = self._tracker.order(*asked(order, submission))
+            require_new(made)
             if not made.items:
                 return None
             labelled = replace(made.submission, run=label(self._name, order.name))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .config import read_yaml
 from .exceptions import CedarError, ConfigError, InputError
+from .planning import require_new
 from .recorded import Records, differences, remaining
 from .runfile import RunFile, RunOrder, parse
 from .running import Callback, Execution, Outcome, Result, asked
@@ -187,6 +188,7 @@ def _plan(tracker: Tracker, records: Records, order: RunOrder, submission: Submi
         return Plan(order.name, after, found.tracking.name, steps, found.tracking.states)
     try:
         preview = tracker.preview(*asked(order, submission))
+        require_new(preview.order)
     except CedarError as refusal:
         return Plan(order.name, after, None, steps, {}, error=str(refusal))
     items, existing = preview.order.items, len(preview.order.skipped)

@@ -39,12 +39,24 @@ def offsets(size: Size, file_dimensions: Size) -> list[tuple[int, int]]:
         They are too many.
     """
     (width, height), (columns, rows) = size, file_dimensions
+    check_count(size, file_dimensions)
+    return list(product(range(0, height, rows), range(0, width, columns)))
+
+
+def check_count(size: Size, file_dimensions: Size) -> None:
+    """Refuse an image of too many files, before they are counted up.
+
+    Raises
+    ------
+    InputError
+        It has too many.
+    """
+    (width, height), (columns, rows) = size, file_dimensions
     if -(-width // columns) * -(-height // rows) > _MOST:
         raise InputError(
             f"an image of {width} × {height} pixels in files of {columns} × {rows} has more than "
             f"the {_MOST:,} files that one may have: use larger fileDimensions"
         )
-    return list(product(range(0, height, rows), range(0, width, columns)))
 
 
 def file_names(name: str, at: Sequence[tuple[int, int]], dash: bool = True) -> list[str]:

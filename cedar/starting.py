@@ -12,15 +12,27 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from . import defaults
-from .changes import is_due, is_prepared, marked, not_started, sent, started, unmarked
+from .changes import (
+    description,
+    is_due,
+    is_held,
+    is_prepared,
+    marked,
+    not_started,
+    sent,
+    started,
+    unmarked,
+    waiting,
+)
 from .documents import read_document
 from .exceptions import ConfigError, DocumentError, EngineError, InputError, NotFoundError
+from .ledger import Ledger
 from .states import TaskState
 
 if TYPE_CHECKING:
@@ -55,6 +67,8 @@ class Starter:
         Start items too that have no document yet, because `documents` writes it.
     callback : callable, optional
         Called with the record after each write of it.
+    ledger : Ledger, optional
+        Keeps the budget; by default there is none.
     """
 
     def __init__(
@@ -64,8 +78,10 @@ class Starter:
         documents: Documents | None = None,
         unprepared: bool = False,
         callback: Callable[[Record], None] | None = None,
+        ledger: Ledger | None = None,
     ):
         self.record, self.store, self.engine = record, record.store, engine
+        self._ledger = ledger or Ledger()
         self._documents = documents or (lambda entry: read_document(self.store, entry))
         self._unprepared = unprepared
         self._callback = callback
@@ -93,7 +109,7 @@ class Starter:
         return [
             entry["name"]
             for entry in entries
-            if (self._unprepared or is_prepared(entry)) and is_due(entry)
+            if (self._unprepared or is_prepared(entry)) and is_due(entry) and not is_held(entry)
         ]
 
     @contextmanager
@@ -120,10 +136,10 @@ class Starter:
         if not moments:
             return
         first = dt.datetime.fromtimestamp(min(at for _, at in moments.values()) / 1000, dt.UTC)
-        wanted = {_description(entry) for entry, _ in moments.values()}
+        wanted = {description(entry) for entry, _ in moments.values()}
         found = self.engine.find(wanted, first - defaults.SKEW)
         for entry, _ in moments.values():
-            alive = [task for task in found.get(_description(entry), ())
+            alive = [task for task in found.get(description(entry), ())
                      if task.state in _ALIVE]  # fmt: skip
             if alive:
                 _log.info("%s: task %s was started for it", entry["name"], alive[0].id)
@@ -131,8 +147,34 @@ class Starter:
         self.record.flush()
 
     def send(self, most: int | None = None) -> bool:
+        """Mark, send and record what the budget allows; whether there may be room for more.
+
+        Parameters
+        ----------
+        most : int, optional
+            Items to send.
+        """
+        with self._ledger.allowance(self.record, self.engine) as allowed:
+            planned = self.planned()
+            wanted = planned[:most]
+            names = wanted[: allowed.room]
+            if allowed.reason is not None:
+                self._note_waiting(planned[len(names) :], allowed.reason)
+            return self._send_all(names) and len(names) == len(wanted)
+
+    def _note_waiting(self, names: Collection[str], reason: str) -> None:
+        """Note why items aren't started, where that isn't noted yet."""
+        names = set(names)
+        entries = [entry for entry in self.record.view.orders if entry["name"] in names]
+        fresh = [e["name"] for e in entries if e["status"].get("error_message") != reason]
+        if fresh:
+            _log.warning("%s: %d items aren't started: %s", self.record.name, len(names), reason)
+            for name in fresh:
+                self.record.change(name, waiting(reason))
+            self._write()
+
+    def _send_all(self, names: Sequence[str]) -> bool:
         """Mark, send and record items, some hundreds at a time; whether there may be more room."""
-        names = self.planned()[:most]
         for first in range(0, len(names), defaults.START_BATCH):
             batch = names[first : first + defaults.START_BATCH]
             if not all(sent(self.record.entry(name)) for name in batch):
@@ -202,7 +244,3 @@ class Starter:
         self._written = time.monotonic()
         if self._callback is not None:
             self._callback(self.record)
-
-
-def _description(entry: Entry) -> str:
-    return f"{entry['name']}-a{entry['attempt']}"

@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from . import defaults
 from .feeding import Round, tick
 from .following import cancel, resume, update, watch
+from .forecast import Forecast, forecast
 from .importing import Import, Importer, Wanted
 from .metadata import TrackingMetadata
 from .pruning import Remnant, remnants, remove
 from .record import Record, check_identity
 from .retrying import retry
+from .transfer import clean, download, note_cleaned
 
 if TYPE_CHECKING:
     from .causes import Policy
     from .engines.base import Engine
     from .grids import TileGrid
+    from .ledger import Ledger
     from .ordering import Templates
     from .retrying import Consent
     from .stores.base import Store
+    from .transfer import Callback
 
 
 class Steering(ABC):
-    """Lists, reads, updates, watches and cancels orders: a part of the Tracker."""
+    """Lists, reads, follows, downloads and cleans orders: a part of the Tracker."""
 
     store: Store
     templates: Templates
     tile_grid: TileGrid
     policy: Policy
+    ledger: Ledger
 
     @property
     @abstractmethod
@@ -75,6 +81,8 @@ class Steering(ABC):
     ) -> TrackingMetadata:
         """Bring an order forward until no item of it is active, whatever state it was left in.
 
+        Items that a pilot holds are left: :meth:`forecast` says what they would cost.
+
         Parameters
         ----------
         interval : float, optional
@@ -91,16 +99,21 @@ class Steering(ABC):
         """
         record = self._record(name, changing=True)
         notify = None if callback is None else lambda record: callback(record.metadata)
-        watch(record, self.engine, interval, timeout, notify, self.policy)
+        watch(record, self.engine, interval, timeout, notify, self.policy, self.ledger)
         return record.metadata
 
-    def resume(self, name: str) -> TrackingMetadata:
+    def resume(self, name: str, go_on: bool = False) -> TrackingMetadata:
         """Bring an order whose submit was cut off to where that would have left it.
 
         What was started without being on record is found, and the rest is started.
+
+        Parameters
+        ----------
+        go_on : bool, optional
+            Start the items that a pilot holds, too.
         """
         record = self._record(name, changing=True)
-        resume(record, self.engine)
+        resume(record, self.engine, self.ledger, go_on)
         return record.metadata
 
     def tick(self, names: Sequence[str] | None = None) -> Round:
@@ -114,7 +127,15 @@ class Steering(ABC):
         names : sequence of str, optional
             The orders; by default all of the store.
         """
-        return tick(self.store, self.templates.tracking_prefix, self.engine, names, self.policy)
+        prefix = self.templates.tracking_prefix
+        return tick(self.store, prefix, self.engine, names, self.policy, self.ledger)
+
+    def forecast(self, name: str) -> Forecast:
+        """Say what an order will cost, and how long it takes, by its items that are made already.
+
+        Figures of the emulator are never used.
+        """
+        return forecast(self._record(name).view, self.engine, self.ledger.budget)
 
     def retry(
         self,
@@ -147,7 +168,7 @@ class Steering(ABC):
             A state can't be made again, no item matches, or nothing can be cut.
         """
         record = self._record(name, changing=True)
-        retry(record, self.engine, states, items, split, consent)
+        retry(record, self.engine, states, items, split, consent, self.ledger)
         return record.metadata
 
     def cancel(self, name: str) -> TrackingMetadata:
@@ -155,6 +176,94 @@ class Steering(ABC):
         record = self._record(name, changing=True)
         cancel(record, self.engine)
         return record.metadata
+
+    def download(
+        self,
+        tracking_info: Mapping[str, Any],
+        dest: str | Path,
+        overwrite: bool = True,
+        callback: Callback | None = None,
+    ) -> dict[str, builtins.list[Path]]:
+        """Download an order's finished images and its metadata, and last its record.
+
+        Every image is verified against the record, and that is noted in the order's record in the
+        store. A file that fails doesn't stop the others.
+
+        Parameters
+        ----------
+        tracking_info : TrackingMetadata or mapping
+            The record.
+        dest : path
+            Directory for the files.
+        overwrite : bool, optional
+            Replace local files that differ; otherwise one is an error. An identical file is never
+            fetched again.
+        callback : callable, optional
+            Called as each file is done.
+
+        Returns
+        -------
+        dict of str to list of Path
+            Task id (or the item's name where it has none) → its files.
+
+        Raises
+        ------
+        CedarError
+            Something could not be downloaded: after everything else was.
+        """
+        tracking = TrackingMetadata(tracking_info)
+        self._check_identities(tracking)
+        record = Record.of(self.store, self.templates.tracking_prefix, tracking)
+        return download(tracking, record, self.store, Path(dest), overwrite, callback)
+
+    def clean(
+        self,
+        tracking_info: Mapping[str, Any],
+        tracking_name: str | None = None,
+        callback: Callback | None = None,
+        force: bool = False,
+    ) -> dict[str, builtins.list[str]]:
+        """Delete an order's images and metadata from the store, and last its record.
+
+        Parameters
+        ----------
+        tracking_info : TrackingMetadata or mapping
+            The record: what it names is deleted, and nothing else.
+        tracking_name : str, optional
+            Name of the record, to delete it too.
+        callback : callable, optional
+            Called as each file is deleted.
+        force : bool, optional
+            Also what has no verified download on this machine.
+
+        Returns
+        -------
+        dict of str to list of str
+            Task id (or the item's name where it has none) → names of the files deleted.
+
+        Raises
+        ------
+        CedarError
+            An item is being made.
+        IncompleteError
+            An item has no verified download on this machine, and not `force`.
+        """
+        tracking = TrackingMetadata(tracking_info)
+        self._check_identities(tracking)
+        record = Record.of(self.store, self.templates.tracking_prefix, tracking)
+        done = clean(
+            tracking,
+            record,
+            self.store,
+            callback,
+            force,
+            lambda record, names: cancel(record, self.engine, names),
+        )
+        if tracking_name is not None:
+            self.store.remove(tracking_name, self.templates.tracking_prefix)
+        elif record is not None:
+            note_cleaned(tracking, record)
+        return done
 
     def find_tasks(
         self, wanted: Wanted, name: str | None = None, from_files: bool = False
@@ -223,6 +332,7 @@ class Steering(ABC):
     def _record(self, name: str, changing: bool = False) -> Record:
         record = Record.open(self.store, self.templates.tracking_prefix, name)
         if changing:
+            record.check_name()
             self._check_identities(record.view)
         return record
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from . import defaults, shards
-from .changes import cancelling, is_lacking, now_ms, reported, settled, with_outputs
+from .changes import cancelling, is_held, is_lacking, now_ms, reported, settled, with_outputs
 from .exceptions import EngineError
 from .items import ObjectInfo, Output, TaskStatus
 from .settling import images_of
@@ -18,6 +18,7 @@ from .states import ACTIVE, FINAL, TaskState
 
 if TYPE_CHECKING:
     from .engines.base import Engine
+    from .ledger import Ledger
     from .record import Record
 
 _log = logging.getLogger(__name__)
@@ -39,13 +40,19 @@ class Tasks:
         Whose service exports.
     callback : callable, optional
         Called with the record after each write of it.
+    ledger : Ledger, optional
+        Keeps the budget; by default there is none.
     """
 
     def __init__(
-        self, record: Record, engine: Engine, callback: Callable[[Record], None] | None = None
+        self,
+        record: Record,
+        engine: Engine,
+        callback: Callable[[Record], None] | None = None,
+        ledger: Ledger | None = None,
     ):
         self.record, self.store, self.engine = record, record.store, engine
-        self.starter = Starter(record, engine, callback=callback)
+        self.starter = Starter(record, engine, callback=callback, ledger=ledger)
         self._callback = callback
         #: When an item that the service calls completed was first seen to lack outputs.
         self._lacking: dict[str, float] = {}
@@ -56,7 +63,7 @@ class Tasks:
         timeout: float | None = None,
         again: Callable[[], None] | None = None,
     ) -> bool:
-        """Start and follow until no item is active, or the time is over.
+        """Start and follow until no item is active, but those that are held, or the time is over.
 
         Outputs that a store is late to show are waited for, :data:`defaults.LATE_OUTPUTS` seconds.
 
@@ -68,7 +75,7 @@ class Tasks:
         Returns
         -------
         bool
-            Whether no item is active.
+            Whether none is.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         while True:
@@ -82,12 +89,17 @@ class Tasks:
                 if not error.transient:
                     raise
                 _log.warning("%s; trying again in %.0f s", error, interval)
-            if not self.record.unsettled() and not self._is_late():
+            if not self._is_under_way() and not self._is_late():
                 return True
             rest = deadline - time.monotonic()
             if rest <= 0:
                 return False
             time.sleep(min(interval, rest))
+
+    def _is_under_way(self) -> bool:
+        """Whether an item is active, and not held until somebody has seen what others cost."""
+        held = {entry["name"] for entry in self.record.view.orders if is_held(entry)}
+        return any(name not in held for name in self.record.unsettled())
 
     def _room(self) -> int:
         """Tasks that the queue takes if no others are in it: the service has the last word."""

@@ -5,25 +5,25 @@ from __future__ import annotations
 import builtins
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from . import defaults
 from .causes import Policy
 from .consent import Consent, agreed, look
 from .engines import earthengine
-from .following import cancel
+from .extending import find_extension
 from .grids import TileGrid
-from .metadata import TrackingMetadata
+from .ledger import Ledger
 from .ordering import Date, Existing, Order, Submission, Templates
-from .placing import find_order, place
+from .placing import place
+from .planning import find_order
 from .preview import Limits, Preview
-from .record import Record
 from .sensors import resolve
 from .steering import Steering
-from .transfer import Callback, clean, clean_tracked, download, download_tracked, note_cleaned
+from .transfer import Callback, clean_tracked, download_tracked
 
 if TYPE_CHECKING:
+    from .budget import Budget
     from .config import Config
     from .engines.base import Engine
     from .stores.base import Store
@@ -63,6 +63,8 @@ class Tracker(Steering):
         ``utc_day``, ``none``. The rule belongs to the collection by default.
     max_tasks, max_gigabytes : number, optional
         Most images of an order, and gigabytes of them, uncompressed: a larger one is refused.
+    max_eecu_hours : Budget, optional
+        What exports may cost in a day and in a month: a :class:`cedar.budget.Budget`.
     retry : Policy, optional
         How often what has failed is tried again by itself: a :class:`cedar.causes.Policy`.
 
@@ -87,6 +89,7 @@ class Tracker(Steering):
         group_by: str | Mapping[str, str] | None = None,
         max_tasks: int | None = None,
         max_gigabytes: float | None = None,
+        max_eecu_hours: Budget | None = None,
         retry: Policy | None = None,
     ):
         self.tile_grid = (
@@ -102,6 +105,7 @@ class Tracker(Steering):
         self._collections = dict(collections or {})
         self._group_by = group_by
         self._limits = Limits(max_tasks, max_gigabytes)
+        self.ledger = Ledger(max_eecu_hours)
         self.policy = retry or Policy()
 
     @classmethod
@@ -121,6 +125,7 @@ class Tracker(Steering):
             config.group_by,
             config.max_tasks,
             config.max_gigabytes,
+            config.max_eecu_hours,
             config.retry,
         )
 
@@ -214,13 +219,14 @@ class Tracker(Steering):
         order: Order | Preview,
         callback: Callback | None = None,
         consent: Consent | None = None,
+        pilot: int | None = None,
     ) -> tuple[str, str]:
         """Submit what :meth:`order` or :meth:`preview` found, without a second search.
 
         Parameters and returns are those of :meth:`submit`.
         """
         placed = agreed(order, self.store, self.engine, self._limits, consent)
-        record = place(placed, self.store, self.engine, callback)
+        record = place(placed, self.store, self.engine, callback, self.ledger, pilot)
         return record.name, record.key
 
     def submit(
@@ -236,6 +242,7 @@ class Tracker(Steering):
         period_closed: Literal["both", "left"] = "both",
         existing: Existing = "error",
         consent: Consent | None = None,
+        pilot: int | None = None,
     ) -> tuple[str, str]:
         """Order images: search, record, and start, or make ready to be pulled by :meth:`~.watch`.
 
@@ -259,11 +266,17 @@ class Tracker(Steering):
             Called with an item's name and 1.0 as its metadata is written.
         period_closed : {"both", "left"}
             With a frequency: whether a period that only starts at the end is taken too.
-        existing : {"error", "skip", "overwrite"}
-            What to do about items whose names exist, at the destination or in another order.
+        existing : {"error", "skip", "overwrite", "stale"}
+            What to do about items whose names exist. ``error``: what earlier orders have of the
+            same request is left to them, and the order's `earlier` says what; else it raises.
+            ``stale``: of the former, what has other images now is replaced. ``skip`` and
+            ``overwrite``: whatever it is, leave it, or replace it.
         consent : callable, optional
             Called with the :class:`~cedar.preview.Preview` before anything is written; the order
             is placed only if it returns True.
+        pilot : int, optional
+            Start so many typical items only, of exports: :meth:`~.forecast` then says what the
+            others will cost, and :meth:`~.resume` with `go_on` starts them.
 
         Returns
         -------
@@ -274,6 +287,9 @@ class Tracker(Steering):
 
         Raises
         ------
+        NameTakenError
+            A name exists, at the destination or in an order of another request, and `existing`
+            doesn't say what to do; or earlier orders have all of it. Nothing was written.
         InputError
             Something of the order can't be used, it is larger than the limits allow, or `consent`
             didn't want it; nothing was written.
@@ -294,95 +310,51 @@ class Tracker(Steering):
             period_closed,
             existing,
         )
-        return self.place(order, callback, consent)
+        return self.place(order, callback, consent, pilot)
 
-    def download(
+    def extension(self, name: str, to: str | dt.date, callback: Callback | None = None) -> Preview:
+        """Find what :meth:`extend` would order, without writing anything.
+
+        Its plan says which items of the order's last periods have other images now.
+        """
+        record = self._record(name, changing=True)
+        searched = None if callback is None else lambda n: callback("search", float(n))
+        kwds = self._export_image_kwds
+        order = find_extension(record, to, self.templates, kwds, self.engine, searched)
+        return look(order, self.store, self.engine, self._limits)
+
+    def extend(
         self,
-        tracking_info: Mapping[str, Any],
-        dest: str | Path,
-        overwrite: bool = True,
+        name: str,
+        to: str | dt.date,
         callback: Callback | None = None,
-    ) -> dict[str, builtins.list[Path]]:
-        """Download an order's finished images and its metadata, and last its record.
+        consent: Consent | None = None,
+    ) -> tuple[str, str]:
+        """Order what an order lacks to be as if it had been asked for up to a date.
 
-        Every image is verified against the record, and that is noted in the order's record in the
-        store. A file that fails doesn't stop the others.
+        Collections, tiles, filters, grouping and the frequency are those of its record. What an
+        earlier extension has ordered isn't ordered again.
 
         Parameters
         ----------
-        tracking_info : TrackingMetadata or mapping
-            The record.
-        dest : path
-            Directory for the files.
-        overwrite : bool, optional
-            Replace local files that differ; otherwise one is an error. An identical file is never
-            fetched again.
-        callback : callable, optional
-            Called as each file is done.
+        to : str, date or datetime
+            Up to when. With a frequency, the periods are those that one submit would have had.
+        callback, consent : callable, optional
+            As :meth:`submit` takes them.
 
         Returns
         -------
-        dict of str to list of Path
-            Task id (or the item's name where it has none) → its files.
+        name, id : str
+            Of the new order, and its record's key in the store.
 
         Raises
         ------
-        CedarError
-            Something could not be downloaded: after everything else was.
+        NameTakenError
+            There is nothing to order; or a name exists, of another request.
+        InputError
+            The record doesn't say what was asked for.
         """
-        tracking = TrackingMetadata(tracking_info)
-        self._check_identities(tracking)
-        record = Record.of(self.store, self.templates.tracking_prefix, tracking)
-        return download(tracking, record, self.store, Path(dest), overwrite, callback)
-
-    def clean(
-        self,
-        tracking_info: Mapping[str, Any],
-        tracking_name: str | None = None,
-        callback: Callback | None = None,
-        force: bool = False,
-    ) -> dict[str, builtins.list[str]]:
-        """Delete an order's images and metadata from the store, and last its record.
-
-        Parameters
-        ----------
-        tracking_info : TrackingMetadata or mapping
-            The record: what it names is deleted, and nothing else.
-        tracking_name : str, optional
-            Name of the record, to delete it too.
-        callback : callable, optional
-            Called as each file is deleted.
-        force : bool, optional
-            Also what has no verified download on this machine.
-
-        Returns
-        -------
-        dict of str to list of str
-            Task id (or the item's name where it has none) → names of the files deleted.
-
-        Raises
-        ------
-        CedarError
-            An item is being made.
-        IncompleteError
-            An item has no verified download on this machine, and not `force`.
-        """
-        tracking = TrackingMetadata(tracking_info)
-        self._check_identities(tracking)
-        record = Record.of(self.store, self.templates.tracking_prefix, tracking)
-        done = clean(
-            tracking,
-            record,
-            self.store,
-            callback,
-            force,
-            lambda record, names: cancel(record, self.engine, names),
-        )
-        if tracking_name is not None:
-            self.store.remove(tracking_name, self.templates.tracking_prefix)
-        elif record is not None:
-            note_cleaned(tracking, record)
-        return done
+        return self.place(self.extension(name, to), callback, consent)
 
     def _rule(self, collection: str) -> str | None:
         given = self._group_by

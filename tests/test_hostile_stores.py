@@ -61,6 +61,12 @@ def cleaned(stage, force=False):
     tracker.clean(tracker.read(stage.name), stage.name, force=force)
 
 
+def ticked(stage):
+    """A round of all orders: what is wrong with one doesn't stop the others."""
+    for error in stage.tracker().tick().failures.values():
+        raise error
+
+
 def submitted(stage):
     """Another order: whether its names are free, the records of all others say."""
     stage.tracker().submit(COLLECTION, (0, 1), "2020-05-02", "2020-05-31")
@@ -70,6 +76,7 @@ COMMANDS = {
     "show": shown,
     "update": lambda stage: stage.tracker().update(stage.name),
     "watch": lambda stage: stage.tracker().watch(stage.name, interval=0.01, timeout=0),
+    "tick": ticked,
     "cancel": lambda stage: stage.tracker().cancel(stage.name),
     "download": downloaded,
     "clean": cleaned,
@@ -256,10 +263,28 @@ def test_what_is_odd_but_plain_is_taken(stage, command):
         text.replace('"orders": ', '"orders": 5, "orders": ').encode(),
         text.replace('"revision": ', f'"revision": {"1" * 4000}').encode(),
         text.replace('"program": ', '"later": {"than": ["this"]}, "program": ').encode(),
+        text.replace('"outputs": [{', '"outputs": [{"later": true, ').encode(),
     ):
         stage.reset()
         stage.place(stage.key, odd)
         assert (harmless(stage, command) is None) == (command != "clean")
+
+
+@pytest.mark.parametrize("prepared", ["gcs"], indirect=True)
+@pytest.mark.parametrize("command", ["update", "watch", "cancel", "clean --force"])
+def test_files_that_no_image_comes_as_are_not_looked_for(stage, command):
+    dimensions = ("tracking", "export_image_kwds", "fileDimensions")
+    for value in (0, -64, [64], [64, 0], [[64], 64], "64", {}, 1.5):
+        assert "is no columns and rows" in tried(stage, stage.record, dimensions, value, command)
+
+
+@pytest.mark.parametrize("prepared", ["gcs"], indirect=True)
+@pytest.mark.parametrize("command", ["update", "watch"])
+def test_more_files_than_an_image_may_have_are_not_counted_up(stage, command):
+    lacking = changed(stage.record, ("orders", 0, "outputs"), [])
+    huge = changed(lacking, ("submission", "tile_grid", "size"), [2**70, 250])
+    stage.place(stage.key, json.dumps(huge).encode())
+    assert "more than the 1,000,000 files" in harmless(stage, command)
 
 
 HUGE = 600 * 10**6

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from orders import COLLECTION, LANDSAT, MAY, real_tracker
+from orders import COLLECTION, COLLECTIONS, LANDSAT, MAY, real_tracker
 
 from cedar import LocalStore, Tracker, TrackingMetadata
 from cedar.emulator import Emulator
@@ -17,6 +17,8 @@ from cedar.states import TaskState
 
 NAME = "EXAMPLE_LC08_DN_h000v000_2020-05-01_2020-06-01"
 IMAGE = f"CEDAR_PREARD/{NAME}.tif"
+#: The same with one band: another request.
+BLUE = {COLLECTION: COLLECTIONS[COLLECTION] | {"bands": {"blue": "B2"}}}
 
 
 class Watched(LocalStore):
@@ -150,12 +152,13 @@ def test_an_item_whose_images_are_all_gone_since_it_was_ordered_is_empty(tracker
     assert tracking.states == {TaskState.EMPTY: 1}
 
 
-def test_a_name_that_exists_is_an_error_that_names_its_order(tracker, emulator):
+def test_a_name_that_exists_is_an_error_that_names_its_order(tracker, emulator, tmp_path):
     name, _ = tracker.submit(COLLECTION, (0, 0), *MAY)
     tracker.watch(name)
     before, asked = tracker.store.read(IMAGE), searched(emulator)
+    blue = real_tracker(tmp_path, engine=tracker.engine, collections=BLUE)
     with pytest.raises(NameTakenError, match=rf"{NAME} exists in order {name}") as caught:
-        tracker.submit(COLLECTION, [(0, 0), (0, 1)], *MAY)
+        blue.submit(COLLECTION, [(0, 0), (0, 1)], *MAY)
     assert (caught.value.names, caught.value.order) == ((NAME,), name)
     assert isinstance(caught.value, InputError)
     assert tracker.list() == [name]
@@ -204,10 +207,11 @@ def test_skip_leaves_out_what_another_order_is_still_at_work_on(tracker):
 
 
 @pytest.mark.parametrize("existing", ["error", "overwrite"])
-def test_what_another_order_is_still_at_work_on_is_never_overwritten(tracker, existing):
+def test_what_another_order_is_still_at_work_on_is_never_overwritten(tracker, existing, tmp_path):
     first, _ = tracker.submit(COLLECTION, (0, 0), *MAY)
+    blue = real_tracker(tmp_path, engine=tracker.engine, collections=BLUE)
     with pytest.raises(NameTakenError, match=f"still being made by order {first}") as caught:
-        tracker.submit(COLLECTION, [(0, 0), (0, 1)], *MAY, existing=existing)
+        blue.submit(COLLECTION, [(0, 0), (0, 1)], *MAY, existing=existing)
     assert (caught.value.names, caught.value.order) == ((NAME,), first)
     assert tracker.list() == [first]
 

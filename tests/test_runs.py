@@ -347,7 +347,7 @@ def test_a_run_goes_on_wherever_it_was_stopped(run_of, tracker, monkeypatch, whe
                 ),
             )
         elif where == "note_cleaned":
-            patch.setattr("cedar.tracker.note_cleaned", stop)
+            patch.setattr("cedar.steering.note_cleaned", stop)
         elif where == "remove":
             patch.setattr(tracker.store, "remove", stop)
         else:

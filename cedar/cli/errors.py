@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from cedar.changes import is_held
 from cedar.exceptions import CedarError, InputError
 from cedar.states import RETRYABLE, UNSUCCESSFUL, TaskState
 
@@ -125,6 +126,10 @@ def logged(settings: Settings) -> Iterator[None]:
 
 def outcome(settings: Settings, tracking: TrackingMetadata) -> int:
     """Say how an order stands, if it isn't complete, and return the exit code for it."""
+    if tracking.active and all(map(is_held, tracking.active)):
+        for line in troubles(tracking, TOLD, settings.command("show", tracking.name)):
+            note(settings, line)
+        return INCOMPLETE
     if tracking.active:
         note(settings, f"not complete yet; next: {settings.command('watch', tracking.name)}")
         return INCOMPLETE

@@ -19,6 +19,7 @@ from .demo import demo
 from .download import download
 from .emulator import emulator
 from .errors import failed, logged, terminable
+from .extend import extend
 from .import_tasks import import_tasks
 from .list import list_orders
 from .log import log
@@ -50,8 +51,8 @@ def group() -> None:
 
 
 for command in (
-    submit, resume, import_tasks, list_orders, show, log, update, watch, tick, download, clean,
-    prune, cancel, retry, run_file, collections, config, auth, emulator, demo,
+    submit, extend, resume, import_tasks, list_orders, show, log, update, watch, tick, download,
+    clean, prune, cancel, retry, run_file, collections, config, auth, emulator, demo,
 ):  # fmt: skip
     group.add_command(command)
 

@@ -11,6 +11,7 @@ from cedar.states import RETRYABLE, TaskState
 
 from .base import Command, Settings, open_tracker
 from .errors import DONE
+from .forecast import foreseen, lines, shown
 from .output import summary, table, troubles, write
 
 if TYPE_CHECKING:
@@ -21,9 +22,15 @@ if TYPE_CHECKING:
 @click.argument("name")
 @click.pass_obj
 def show(settings: Settings, name: str) -> int:
-    """Show an order item by item."""
-    tracking = open_tracker(settings).read(name)
-    write(settings, tracking.show(), _lines(tracking))
+    """Show an order item by item; of one whose pilot holds items, what they will cost."""
+    tracker = open_tracker(settings)
+    tracking = tracker.read(name)
+    forecast = foreseen(tracker, tracking)
+    write(
+        settings,
+        shown(tracking, forecast),
+        [*_lines(tracking), *lines(settings, tracking, forecast)],
+    )
     return DONE
 
 

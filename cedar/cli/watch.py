@@ -10,6 +10,7 @@ from cedar import defaults
 
 from .base import Command, Settings, open_tracker
 from .errors import outcome
+from .forecast import foreseen, lines, shown
 from .output import counts, progress, summary, write
 
 if TYPE_CHECKING:
@@ -37,10 +38,17 @@ if TYPE_CHECKING:
 def watch(settings: Settings, name: str, interval: float, timeout: float | None) -> int:
     """Bring an order forward until nothing is left to do.
 
-    Whatever state it was left in. Exit code 1: an item was not made; 3: not complete yet.
+    Whatever state it was left in. Of a pilot, until its items are made; then it says what the
+    others will cost, and how to go on. Exit code 1: an item was not made; 3: not complete yet.
     """
-    tracking = follow(settings, open_tracker(settings), name, interval, timeout)
-    write(settings, tracking.show(), [summary(tracking)])
+    tracker = open_tracker(settings)
+    tracking = follow(settings, tracker, name, interval, timeout)
+    forecast = foreseen(tracker, tracking)
+    write(
+        settings,
+        shown(tracking, forecast),
+        [summary(tracking), *lines(settings, tracking, forecast)],
+    )
     return outcome(settings, tracking)
 
 

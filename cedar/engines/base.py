@@ -30,6 +30,8 @@ class Engine(ABC):
     exports_to: ClassVar[frozenset[str]] = frozenset()
     #: Bands that one exported image may have.
     max_bands: ClassVar[int | None] = None
+    #: EECU-hours a month that the project's tier has; None where nobody says.
+    monthly_eecu_hours: float | None = None
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..changes import is_lacking
 from ..exceptions import DocumentError
+from ..shards import check_count
 from ..states import ACTIVE, TaskState
 from .document import Document
 from .validation import title
@@ -70,12 +71,16 @@ class TrackingMetadata(Document):
         ------
         DocumentError
             They are something else.
+        InputError
+            An image would come as too many files.
         """
         given = self["tracking"]["export_image_kwds"].get("fileDimensions")
         if given is None or self["store"] is None:
             return None
         match [given, given] if isinstance(given, int) else given:
             case [int(columns), int(rows)] if min(columns, rows) > 0:
+                width, height = self["submission"]["tile_grid"]["size"]
+                check_count((width, height), (columns, rows))
                 return columns, rows
         raise DocumentError(
             f"{title(self.kind, self.name)}: fileDimensions {str(given)[:40]} is no columns and "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from orders import COLLECTION
+from orders import COLLECTION, COLLECTIONS
 from previewing import found, layers, unsearched
 
 from cedar import TileGrid
@@ -111,11 +111,13 @@ def test_tiles_that_are_not_there_are_refused(configure, cedar, here, tiles, mes
     assert message in done.err
 
 
-def test_an_item_that_exists_is_an_error_a_gap_or_replaced(order, cedar):
+def test_an_item_of_another_request_is_an_error_a_gap_or_replaced(order, configure, cedar):
     name = order("--wait")
+    configure(collections={COLLECTION: {**COLLECTIONS[COLLECTION], "bands": {"red": "B4"}}})
     done = cedar(*FIRST)
     assert done.code == 2
-    assert f"{ITEM} exists in order {name}: use --skip-existing or --overwrite" in done.err
+    assert f"{ITEM} exists in order {name}, there with other settings" in done.err
+    assert "use --skip-existing or --overwrite" in done.err
     both = cedar(*FIRST, "--index", 1, 0, "--skip_existing", "--json")
     assert sum(both.json["states"].values()) == 1
     assert "1 left out" in both.err

@@ -60,6 +60,11 @@ CONFIG_SCHEMA: Final[dict[str, Any]] = {
             "description": "Key file of a service account or user; without it, what `earthengine "
             "authenticate` wrote, else application default credentials.",
         },
+        "monthly_eecu_hours": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "description": "above 0",
+        },
         "catalog": {
             "type": "string",
             "minLength": 1,
@@ -103,6 +108,7 @@ def from_config(section: Mapping[str, Any], directory: Path) -> EarthEngine:
         catalog=path("catalog"),
         state=path("state"),
         credentials=path("credentials"),
+        monthly_eecu_hours=section.get("monthly_eecu_hours"),
     )
 
 
@@ -142,6 +148,8 @@ class EarthEngine(Engine):
     credentials : path, optional
         Key file of a service account or user; by default what ``earthengine authenticate`` wrote,
         else application default credentials. None is ever sent to a host that isn't Google's.
+    monthly_eecu_hours : float, optional
+        What the project's tier has, for forecasts.
     """
 
     exports_to: ClassVar[frozenset[str]] = frozenset({"gcs", "gdrive"})
@@ -157,6 +165,7 @@ class EarthEngine(Engine):
         state: Path | None = None,
         emulator: Emulator | None = None,
         credentials: Path | None = None,
+        monthly_eecu_hours: float | None = None,
     ):
         in_process = emulator is not None or url == EMULATOR
         self.url = EMULATOR if in_process else (url or DEFAULT_URL).rstrip("/")
@@ -165,6 +174,7 @@ class EarthEngine(Engine):
         #: Whether it isn't the real service: what is on this machine's loopback isn't either.
         self.emulated = in_process or is_loopback(self.url)
         self.credentials = credentials
+        self.monthly_eecu_hours = monthly_eecu_hours
         self._project = project
         self._catalog, self._state = catalog, state
         self._emulator = emulator
