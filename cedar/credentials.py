@@ -8,7 +8,7 @@ import re
 import shlex
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,10 +35,6 @@ _SECRETS: Final = ("private_key", "refresh_token", "client_secret")
 _EARTHENGINE_ID: Final = "517222506229-vsmmajv00ul0bs7p89v5m89qs8eb9359.apps.googleusercontent.com"
 _EARTHENGINE_SECRET: Final = "RUP0RZ6e0pPhDzsqIJ7KlNd1"  # noqa: S105  (see above)
 _TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105  (an address)
-_NONE_FOUND: Final = (
-    "no Google credential: run `earthengine authenticate` or `gcloud auth application-default "
-    "login`, or name a key file as `credentials` in the store's section of the configuration"
-)
 #: Where google-auth sends a secret to, for a token.
 _TOKEN_URLS: Final = frozenset({"token_uri", "token_url", "service_account_impersonation_url"})
 
@@ -71,8 +67,10 @@ class Credential:
     account: str | None = None
 
 
-def for_google(path: Path | None, scopes: Sequence[str]) -> Credential:
-    """Find the credential for one of Google's stores. Nothing is sent but to find it.
+def for_google(
+    path: Path | None, scopes: Sequence[str], section: str, ask: bool = True
+) -> Credential:
+    """Find the credential for one of Google's services. Nothing is sent but to find it.
 
     It is the file's; else what ``earthengine authenticate`` wrote; else application default
     credentials: so that Earth Engine and the store that it exports to know the user by one account.
@@ -83,6 +81,10 @@ def for_google(path: Path | None, scopes: Sequence[str]) -> Credential:
         A credential file that nobody else can read.
     scopes
         What it is for.
+    section : str
+        Where the configuration names it.
+    ask : bool
+        Whether the machine's metadata server may be asked, where no file is found.
 
     Raises
     ------
@@ -92,14 +94,21 @@ def for_google(path: Path | None, scopes: Sequence[str]) -> Credential:
     if path is not None:
         check_private(path)
         return read(path, scopes)
-    found = of_earthengine() or find(scopes)
+    own, project = of_earthengine()
+    found = own or find(scopes, ask)
     if found is None:
-        raise ConfigError(_NONE_FOUND)
-    return found
+        raise ConfigError(
+            "no Google credential: run `earthengine authenticate` or `gcloud auth "
+            "application-default login`, or name a key file as `credentials` in section "
+            f"`{section}` (or try `url: emulator`, which needs none)"
+        )
+    return replace(found, project=project or found.project)
 
 
-def of_earthengine() -> Credential | None:
-    """Read what ``earthengine authenticate`` wrote; None where it hasn't. Nothing is sent.
+def of_earthengine() -> tuple[Credential | None, str | None]:
+    """Read what ``earthengine authenticate`` wrote, and ``earthengine set_project``.
+
+    None where it hasn't. Nothing is sent.
 
     Raises
     ------
@@ -110,17 +119,17 @@ def of_earthengine() -> Credential | None:
 
     path = Path("~/.config/earthengine/credentials").expanduser()
     if not path.is_file():
-        return None
+        return None, None
     info = read_object(path)
-    if not info.get("refresh_token"):
-        return None  # `earthengine set_project` writes there, too.
-    scopes = info.get("scopes", [])
+    scopes, project = info.get("scopes", []), info.get("project")
     texts = scopes if isinstance(scopes, list) else [None]
-    texts = [*texts, info.get("client_id", ""), info.get("project") or ""]
+    texts = [*texts, info.get("client_id", ""), project or ""]
     if not all(isinstance(text, str) for text in texts):
         raise ConfigError(
             f"credentials {path}: can't be used; run `earthengine authenticate --force`", str(path)
         )
+    if not info.get("refresh_token"):
+        return None, project
     credentials = Credentials(
         None,
         refresh_token=info["refresh_token"],
@@ -128,9 +137,9 @@ def of_earthengine() -> Credential | None:
         client_id=info.get("client_id", _EARTHENGINE_ID),
         client_secret=info.get("client_secret", _EARTHENGINE_SECRET),
         scopes=scopes or None,
-        quota_project_id=info.get("project"),
+        quota_project_id=project,
     )
-    return Credential(credentials, "user", str(path), path, info.get("project"))
+    return Credential(credentials, "user", str(path), path), project
 
 
 def lacks_scopes(credential: Credential, scopes: Iterable[str]) -> bool:
@@ -140,33 +149,6 @@ def lacks_scopes(credential: Credential, scopes: Iterable[str]) -> bool:
     """
     agreed = credential.credentials.scopes
     return bool(agreed) and set(scopes).isdisjoint(agreed)
-
-
-@dataclass(frozen=True)
-class Access:
-    """With what a service would be reached.
-
-    Attributes
-    ----------
-    url : str
-        Its host, or ``emulator``.
-    emulated : bool
-        It isn't Google's: no credential is looked for.
-    credential : Credential or None
-    missing : tuple of str
-        What can't be done without, and how to mend it.
-    doubts : tuple of str
-        What may be missing; only the service knows.
-    notes : tuple of str
-        What may not be as it was meant.
-    """
-
-    url: str
-    emulated: bool
-    credential: Credential | None
-    missing: tuple[str, ...]
-    doubts: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def default_file() -> Path | None:

@@ -7,7 +7,6 @@ import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from . import shards
@@ -259,8 +258,8 @@ def _made(found: Found, task: TaskStatus | None) -> list[Output]:
 
 
 def _is_own(image: ObjectInfo, found: Found, task: TaskStatus | None) -> bool:
-    if found.document is not None and not found.exported and image.ref is not None:
-        return read_tags(Path(image.ref)).get("CEDAR_REQUEST_ID") == found.document.request_id
+    if found.document is not None and not found.exported and image.path is not None:
+        return read_tags(image.path).get("CEDAR_REQUEST_ID") == found.document.request_id
     # All of these are times of the service that has the files.
     if task is not None:
         since = (task.created or 0) / 1000 - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ class ObjectInfo:
     checksum: str | None = None
     updated: dt.datetime | None = None
     ref: str | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file of this machine that it is, if it is one."""
+        path = Path(self.ref or "")
+        return path if path.is_absolute() else None
 
 
 @dataclass(frozen=True)

@@ -260,10 +260,7 @@ class Pump:
             info = self.store.stat(key)
         except NotFoundError:
             return None
-        if (
-            info.ref is None
-            or read_tags(Path(info.ref)).get("CEDAR_REQUEST_ID") != entry["request_id"]
-        ):
+        if info.path is None or read_tags(info.path).get("CEDAR_REQUEST_ID") != entry["request_id"]:
             return None
         return ObjectInfo(key, info.size, info.version, self.store.checksum(key))
 

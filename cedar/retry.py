@@ -16,6 +16,8 @@ _log = logging.getLogger(__name__)
 PATIENCE: Final = 120.0
 #: Seconds before the second try.
 FIRST_DELAY: Final = 0.5
+#: Seconds after which whoever waits for a call is told why.
+_SILENCE: Final = 5.0
 
 
 def delays(first: float = 1.0, factor: float = 2.0, longest: float = 60.0) -> Iterator[float]:
@@ -40,6 +42,8 @@ def persist(
 ) -> T:
     """Call until it succeeds, fails for good, or patience is over; its result or last error.
 
+    Each further try is logged; as a warning, once, where it comes later than :data:`_SILENCE`.
+
     Parameters
     ----------
     is_transient : callable
@@ -49,15 +53,20 @@ def persist(
     patience : float, optional
         Seconds from the first call to the last; :data:`PATIENCE` by default.
     """
-    end = time.monotonic() + (PATIENCE if patience is None else patience)
+    start, told = time.monotonic(), False
+    end = start + (PATIENCE if patience is None else patience)
     waits = delays(FIRST_DELAY, longest=16.0)
     while True:
         try:
             return call()
         except Exception as error:
-            delay = next(waits)
-            if not is_transient(error) or time.monotonic() + delay > end:
+            delay, now = next(waits), time.monotonic()
+            if not is_transient(error) or now + delay > end:
                 raise
             # The error's class alone: its text may be a whole page, or hold an address.
-            _log.info("%s: %s; trying again in %.1f s", what, type(error).__name__, delay)
+            why = type(error).__name__
+            _log.info("%s: %s; trying again in %.1f s", what, why, delay)
+            if not told and now + delay - start > _SILENCE:
+                told = True
+                _log.warning("%s: %s; trying again for %.0f s more", what, why, end - now)
         sleep(delay)

@@ -180,22 +180,20 @@ def clients_own(gcloud, tmp_path, monkeypatch):
 
 
 def test_a_store_takes_the_file_then_earth_engines_then_the_default(clients_own, gcloud, tmp_path):
-    with pytest.raises(
-        ConfigError, match=r"run `earthengine authenticate`.*in the store's section"
-    ):
-        for_google(None, SCOPES)
+    with pytest.raises(ConfigError, match=r"run `earthengine authenticate`.*in section `gcs`"):
+        for_google(None, SCOPES, "gcs")
     write(gcloud, USER)
-    assert for_google(None, SCOPES).source == str(gcloud)
+    assert for_google(None, SCOPES, "gcs").source == str(gcloud)
     write(clients_own, CLIENTS_OWN)
-    assert for_google(None, SCOPES).source == str(clients_own)
+    assert for_google(None, SCOPES, "gcs").source == str(clients_own)
     key = write(tmp_path / "key.json", service_account())
-    assert for_google(key, SCOPES).account == ACCOUNT
+    assert for_google(key, SCOPES, "gcs").account == ACCOUNT
 
 
 def test_a_stores_key_file_is_the_users_alone(clients_own, tmp_path):
     key = write(tmp_path / "key.json", service_account(), 0o640)
     with pytest.raises(ConfigError, match="can be read by others"):
-        for_google(key, SCOPES)
+        for_google(key, SCOPES, "gcs")
 
 
 @pytest.mark.parametrize(
@@ -209,22 +207,32 @@ def test_a_stores_key_file_is_the_users_alone(clients_own, tmp_path):
 )
 def test_what_earth_engines_client_wrote_is_read_as_it_reads_it(clients_own, stored):
     write(clients_own, stored)
-    found, theirs = of_earthengine(), oauth.get_credentials_arguments()
+    (found, project), theirs = of_earthengine(), oauth.get_credentials_arguments()
     assert {key: getattr(found.credentials, key) for key in theirs} == theirs
     assert (found.kind, found.path) == ("user", clients_own)
-    assert found.project == stored.get("project")
+    assert project == for_google(None, SCOPES, "gcs").project == stored.get("project")
     assert SECRET not in repr(found)
 
 
-def test_where_only_a_project_was_set_there_is_no_credential(clients_own):
-    assert of_earthengine() is None
+def test_where_only_a_project_was_set_it_goes_with_the_default_credential(clients_own, gcloud):
+    assert of_earthengine() == (None, None)
     write(clients_own, {"project": "set"})
-    assert of_earthengine() is None
+    assert of_earthengine() == (None, "set")
+    write(gcloud, {**USER, "quota_project_id": "quota"})
+    assert for_google(None, SCOPES, "gcs").project == "set"
+
+
+def test_the_machines_metadata_server_may_be_left_alone(clients_own, monkeypatch):
+    monkeypatch.setattr(google.auth, "default", lambda scopes: (object(), "of-the-machine"))
+    assert for_google(None, SCOPES, "gcs").project == "of-the-machine"
+    with pytest.raises(ConfigError, match="no Google credential"):
+        for_google(None, SCOPES, "gcs", ask=False)
 
 
 def test_what_it_doesn_t_say_it_is_for_may_be_for_anything(clients_own):
     write(clients_own, {"refresh_token": SECRET})
-    assert of_earthengine().credentials.scopes is None
+    found, _ = of_earthengine()
+    assert found.credentials.scopes is None
 
 
 @pytest.mark.parametrize(
@@ -242,14 +250,15 @@ def test_what_it_doesn_t_say_it_is_for_may_be_for_anything(clients_own):
 def test_a_damaged_file_of_earth_engines_client_is_named(clients_own, wrong):
     write(clients_own, wrong)
     with pytest.raises(ConfigError, match=f"^credentials {clients_own}: ") as caught:
-        for_google(None, SCOPES)
+        for_google(None, SCOPES, "gcs")
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_credential_for_something_else_lacks_what_is_needed(clients_own, tmp_path):
     write(clients_own, CLIENTS_OWN)
-    assert lacks_scopes(of_earthengine(), ["https://www.googleapis.com/auth/drive"])
-    assert not lacks_scopes(of_earthengine(), ["another", *SCOPES])
+    own, _ = of_earthengine()
+    assert lacks_scopes(own, ["https://www.googleapis.com/auth/drive"])
+    assert not lacks_scopes(own, ["another", *SCOPES])
     user = read(write(tmp_path / "user.json", USER), SCOPES)
     assert not lacks_scopes(user, ["another"])
 

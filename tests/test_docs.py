@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -15,6 +16,8 @@ import yaml
 
 from cedar.cli.main import group
 from cedar.config import load
+from cedar.emulator.questions import LIKELIEST, possible_answers
+from cedar.emulator.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
@@ -101,3 +104,13 @@ def test_the_commands_of_a_page_exist(page):
             found = command.get_command(context, word)
             assert found is not None, f"cedar {words}"
             command = found
+
+
+def test_every_switch_of_the_emulator_is_in_its_page():
+    page = (ROOT / "docs" / "emulator.rst").read_text("utf-8")
+    rows = dict(re.findall(r"\* - ``(\w+)``\n +- (.*)\n", page))
+    for question, answers in possible_answers().items():
+        told = re.findall(r"[\w-]+", rows.pop(question))
+        assert told[0] == str(getattr(LIKELIEST, question)).lower()
+        assert sorted(told) == sorted(str(answer).lower() for answer in answers)
+    assert {field.name for field in fields(Settings)} <= rows.keys()

@@ -121,6 +121,42 @@ def test_what_is_logged_tells_no_more_than_it_must(
     assert record.exc_info is None
 
 
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+
+
+def test_whoever_waits_long_is_told_once_what_for(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    told_at = []
+    secret = ConnectionError("https://host/?sig=SECRET")
+
+    def sleep(seconds: float) -> None:
+        told_at.extend([clock.now] * (len(warnings(caplog)) - len(told_at)))
+        clock.sleep(seconds)
+
+    with pytest.raises(ConnectionError):
+        persist(answering(secret), is_lost, "list gs://a", patience=100, sleep=sleep)
+    (told,) = warnings(caplog)
+    assert told_at[0] <= 5
+    left = round(100 - told_at[0])
+    assert told == f"list gs://a: ConnectionError; trying again for {left} s more"
+    # The next call is another's to wait for.
+    with pytest.raises(ConnectionError):
+        persist(answering(secret), is_lost, "list gs://b", patience=100, sleep=clock.sleep)
+    assert [text[:11] for text in warnings(caplog)] == ["list gs://a", "list gs://b"]
+
+
+def test_whoever_waits_for_a_moment_is_told_nothing(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = [ConnectionError()] * 3
+    assert persist(answering(*lost, "answer"), is_lost, "read a", sleep=clock.sleep) == "answer"
+    with pytest.raises(ConnectionError):
+        persist(answering(ConnectionError()), is_lost, "read a", patience=5, sleep=clock.sleep)
+    assert warnings(caplog) == []
+
+
 @pytest.mark.parametrize(("first", "factor", "longest"), [(1, 2, 60), (0.5, 2, 16), (3, 1, 10)])
 def test_delays_are_drawn_from_the_upper_half_of_a_bound(
     first: float, factor: float, longest: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +13,20 @@ from .errors import DONE, FAILED
 from .output import write
 
 if TYPE_CHECKING:
-    from cedar.credentials import Access
+    from cedar.access import Access
     from cedar.stores import Store
 
 #: What a service says of itself when it is asked, by name.
 Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Service:
+    """A service's name, the command about it, and what only it knows."""
+
+    name: str
+    command: str
+    unknown: str
 
 
 @click.group(cls=Group)
@@ -47,7 +57,8 @@ def ee(settings: Settings, check: bool) -> int:
         session.check(engine)
         return {}
 
-    return _report(settings, "Earth Engine", found, (about, lines), ask if check else None)
+    service = _Service("Earth Engine", "ee", "whether the service can be used")
+    return _report(settings, service, found, (about, lines), ask if check else None)
 
 
 @auth.command()
@@ -76,7 +87,8 @@ def gcs(settings: Settings, check: bool) -> int:
 
     lines = [f"bucket: gs://{found.bucket}"]
     about = {"bucket": found.bucket, "project": found.project}
-    return _report(settings, "Cloud Storage", found, (about, lines), ask if check else None)
+    service = _Service("Cloud Storage", "gcs", "whether the bucket is there and may be used")
+    return _report(settings, service, found, (about, lines), ask if check else None)
 
 
 @auth.command()
@@ -103,7 +115,8 @@ def gdrive(settings: Settings, check: bool) -> int:
 
     lines = [f"folder: {found.folder}"]
     about = {"folder": found.folder}
-    return _report(settings, "Drive", found, (about, lines), ask if check else None)
+    service = _Service("Drive", "gdrive", "whether the folder may be used, and has room")
+    return _report(settings, service, found, (about, lines), ask if check else None)
 
 
 def _store(settings: Settings, kind: str) -> Store:
@@ -127,7 +140,7 @@ def _store(settings: Settings, kind: str) -> Store:
 
 def _report(
     settings: Settings,
-    service: str,
+    service: _Service,
     found: Access,
     about: tuple[Facts, Sequence[str]],
     ask: Callable[[], Facts] | None,
@@ -166,7 +179,11 @@ def _report(
         "refusal": refusal,
     }
     answer = (works, facts, refusal) if ask else None
-    write(settings, known, [*_reached(service, found), *about[1], *_judged(found, answer)])
+    lines = [*_reached(service.name, found), *about[1], *_judged(found, answer)]
+    if works and ask is None:
+        command = settings.command("auth", service.command, "--check")
+        lines.append(f"not known yet: {service.unknown}; `{command}` asks")
+    write(settings, known, lines)
     return DONE if works else FAILED
 
 

@@ -45,8 +45,7 @@ def check(settings: Settings) -> int:
     checked = load_config(settings)
     engine = checked.open_engine()
     engine.check()
-    kind = checked.open_store().destination(checked.tracking_prefix).kind
-    engine.check_options(checked.export_image_kwds, kind)
+    engine.check_options(checked.export_image_kwds, checked.open_store().kind)
     for filters in checked.filters.values():
         for given in filters:
             engine.record_filter(given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,13 @@ from .output import note, write
     metavar="FILE",
     help="How to answer what isn't documented: what `cedar emulator compare` found out.",
 )
+@click.option(
+    "--bucket",
+    "buckets",
+    multiple=True,
+    metavar="NAME",
+    help="Make a bucket in Cloud Storage, if there is none of that name; may be repeated.",
+)
 @click.pass_context
 def emulator(
     context: click.Context,
@@ -66,10 +73,11 @@ def emulator(
     strict: bool,
     cache: int,
     profile: str | None,
+    buckets: tuple[str, ...],
 ) -> int:
-    """Serve an Earth Engine of this machine, until Ctrl-C.
+    """Serve an Earth Engine, a Cloud Storage and a Drive of this machine, until Ctrl-C.
 
-    It needs no account. What is written is its address, and where to put it.
+    They need no account. What is written is their addresses, and where to put them.
     """
     if context.invoked_subcommand is not None:
         _refuse_options(context)
@@ -87,20 +95,22 @@ def emulator(
         cache_bytes=cache * 2**20,
         answers=LIKELIEST if profile is None else Answers.load(profile),
     ) as served:
+        for bucket in buckets:
+            served.make_bucket(bucket)
         urls = served.listen(port)
-        url = urls["earthengine"]
-        lines = [
-            url,
-            "in cedar.yaml:",
-            "  earthengine:",
-            f"    url: {url}",
-            "in Python:",
-            f'  ee.Initialize(None, project="any", url="{url}")',
-        ]
-        write(settings, dict(urls), lines)
+        write(settings, dict(urls), _lines(urls, buckets))
         note(settings, "Ctrl-C stops it")
         threading.Event().wait()
     return DONE
+
+
+def _lines(urls: Mapping[str, str], buckets: Sequence[str]) -> Iterator[str]:
+    """What to write where."""
+    url = urls["earthengine"]
+    yield from (url, "in cedar.yaml:", "  earthengine:", f"    url: {url}")
+    if buckets:
+        yield from ("  gcs:", f"    url: {urls['gcs']}", f"    bucket: {buckets[0]}")
+    yield from ("in Python:", f'  ee.Initialize(None, project="any", url="{url}")')
 
 
 emulator.add_command(compare)

@@ -17,7 +17,8 @@ import click
 
 from cedar.changes import is_held
 from cedar.exceptions import CedarError, InputError
-from cedar.states import RETRYABLE, UNSUCCESSFUL, TaskState
+from cedar.results import Result, result_of
+from cedar.states import RETRYABLE, TaskState
 
 from .output import note, troubles
 
@@ -30,6 +31,13 @@ DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 INCOMPLETE: Final = 3
+#: How work on orders has ended, of every command that works on them.
+CODES: Final = {
+    Result.DONE: DONE,
+    Result.FAILED: FAILED,
+    Result.UNFINISHED: INCOMPLETE,
+    Result.WAITING: INCOMPLETE,
+}
 #: What a shell makes of a process that a signal ended.
 SIGNALLED: Final = 128
 
@@ -87,12 +95,16 @@ class _File(logging.Handler):
         super().__init__()
         self._settings = settings
         self._file: logging.FileHandler | None = None
+        self._ended = False
         line = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
         formatter = logging.Formatter(line, "%Y-%m-%dT%H:%M:%S")
         formatter.converter = time.gmtime
         self.setFormatter(formatter)
 
     def emit(self, record: logging.LogRecord) -> None:
+        # A thread may be late with its record, and the file would be opened once more.
+        if self._ended:
+            return
         if self._file is None and self._settings.log_file is not None:
             self._file = logging.FileHandler(self._settings.log_file, encoding="utf-8")
             self._file.setFormatter(self.formatter)
@@ -100,8 +112,13 @@ class _File(logging.Handler):
             self._file.emit(record)
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        self.acquire()
+        try:
+            self._ended = True
+            if self._file is not None:
+                self._file.close()
+        finally:
+            self.release()
         super().close()
 
 
@@ -126,15 +143,16 @@ def logged(settings: Settings) -> Iterator[None]:
 
 def outcome(settings: Settings, tracking: TrackingMetadata) -> int:
     """Say how an order stands, if it isn't complete, and return the exit code for it."""
+    code = CODES[result_of(tracking)]
+    if code == DONE:
+        return code
     if tracking.active and all(map(is_held, tracking.active)):
         for line in troubles(tracking, TOLD, settings.command("show", tracking.name)):
             note(settings, line)
-        return INCOMPLETE
+        return code
     if tracking.active:
         note(settings, f"not complete yet; next: {settings.command('watch', tracking.name)}")
-        return INCOMPLETE
-    if tracking.complete:
-        return DONE
+        return code
     show = settings.command("show", tracking.name)
     for line in troubles(tracking, TOLD, show):
         note(settings, line)
@@ -143,7 +161,7 @@ def outcome(settings: Settings, tracking: TrackingMetadata) -> int:
         note(settings, f"not complete; more: {show}")
     if states & RETRYABLE - {TaskState.CANCELLED}:
         note(settings, f"next: {settings.command('retry', tracking.name)}")
-    return FAILED if states & UNSUCCESSFUL else INCOMPLETE
+    return code
 
 
 def failed(error: BaseException, settings: Settings) -> int:

@@ -8,7 +8,7 @@ import click
 
 from .base import Command, Settings, open_tracker
 from .errors import DONE
-from .output import write
+from .output import in_a_line, write
 
 
 @click.command(cls=Command)
@@ -26,7 +26,7 @@ def log(settings: Settings, name: str, item: str) -> int:
     lines = []
     for event in found:
         attempt = "" if event.attempt in (None, 1) else f" (attempt {event.attempt})"
-        cause = f": {event.cause}" if event.cause else ""
+        cause = f": {in_a_line(event.cause)}" if event.cause else ""
         lines.append(f"{event.time}  {event.item or name}  {event.state}{attempt}{cause}")
     write(settings, [{"time": event.time, **asdict(event)} for event in found], lines)
     return DONE

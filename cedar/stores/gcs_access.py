@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from google.api_core.exceptions import GoogleAPICallError
-from google.auth.credentials import AnonymousCredentials
 
-from .. import credentials
-from ..credentials import VARIABLE, Credential, for_google, is_open_to_others, lacks_scopes
-from ..exceptions import ConfigError
+from .. import access
+from ..credentials import Credential
 from .gcs_connection import NO_BUCKET, ROLE, TIMEOUT, words_of
 
-__all__ = [
-    "PERMISSIONS",
-    "ROLE",
-    "SCOPES",
-    "Access",
-    "Reached",
-    "check",
-    "credential_of",
-    "describe",
-]
+__all__ = ["PERMISSIONS", "ROLE", "SERVICE", "Access", "Reached", "check", "describe"]
 
 if TYPE_CHECKING:
     from .gcs import GCSStore
 
-SCOPES: Final = ("https://www.googleapis.com/auth/devstorage.read_write",)
-#: Any of these is enough.
-_ENOUGH: Final = (
-    *SCOPES,
-    "https://www.googleapis.com/auth/devstorage.full_control",
-    "https://www.googleapis.com/auth/cloud-platform",
+_SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
+SERVICE: Final = access.Service(
+    "Cloud Storage",
+    "gcs",
+    [_SCOPE],
+    (
+        _SCOPE,
+        "https://www.googleapis.com/auth/devstorage.full_control",
+        "https://www.googleapis.com/auth/cloud-platform",
+    ),
 )
 #: What a store does with objects.
 PERMISSIONS: Final = tuple(
@@ -45,12 +36,10 @@ PERMISSIONS: Final = tuple(
 )
 #: Where the client would go instead (google/cloud/storage/_helpers.py).
 _EMULATOR_VARIABLE: Final = "STORAGE_EMULATOR_HOST"
-#: Seconds during which a check is tried again.
-_PATIENCE: Final = 10.0
 
 
 @dataclass(frozen=True)
-class Access(credentials.Access):
+class Access(access.Access):
     """With what a store would be reached.
 
     Attributes
@@ -82,35 +71,9 @@ class Reached:
     lacking: tuple[str, ...] | None
 
 
-def credential_of(store: GCSStore) -> Credential:
-    """Find the credential of a store.
-
-    Raises
-    ------
-    ConfigError
-        There is none, or it can't be used.
-    """
-    given = store.credentials
-    if store.emulated:
-        return Credential(AnonymousCredentials(), "none", "the host is on this machine")
-    if given is None or isinstance(given, str | os.PathLike):
-        return for_google(None if given is None else Path(given), SCOPES)
-    account = getattr(given, "service_account_email", None)
-    return Credential(given, type(given).__name__, "the caller", account=account)
-
-
 def describe(store: GCSStore) -> Access:
     """Say what a store would be reached with. The service isn't asked."""
-    found, missing = None, []
-    if not store.emulated:
-        try:
-            found = credential_of(store)
-        except ConfigError as error:
-            missing.append(str(error))
-        if found is not None and lacks_scopes(found, _ENOUGH):
-            missing.append(
-                f"{found.source} is not for Cloud Storage: run `earthengine authenticate --force`"
-            )
+    found, missing = SERVICE.look(store.credentials, store.emulated)
     return Access(
         store.url,
         store.emulated,
@@ -132,23 +95,9 @@ def _doubts(store: GCSStore, found: Credential | None) -> Iterator[str]:
 
 
 def _notes(store: GCSStore, found: Credential | None) -> Iterator[str]:
-    if store.emulated and store.credentials is not None:
-        yield (
-            "the credential is sent nowhere, since the host is on this machine: leave "
-            "`credentials` out of section `gcs`"
-        )
     if os.environ.get(_EMULATOR_VARIABLE):
         yield f"${_EMULATOR_VARIABLE} is not used: give the address as `url` in section `gcs`"
-    if found is None or found.path is None:
-        return
-    if is_open_to_others(found.path):
-        yield f"others can read {found.path}: run `chmod 600 {shlex.quote(str(found.path))}`"
-    named = os.environ.get(VARIABLE)
-    if named and found.path != Path(named):
-        yield (
-            f"${VARIABLE} is not used, since {found.source} goes first: give its path as "
-            "`credentials` in section `gcs`"
-        )
+    yield from SERVICE.notes(store.credentials, store.emulated, found)
 
 
 def check(store: GCSStore) -> Reached:
@@ -183,6 +132,6 @@ def check(store: GCSStore) -> Reached:
         return bucket.location, bucket.storage_class
 
     needs = "storage.buckets.get"
-    lacking = connection.ask(permissions, "check", needs=needs, patience=_PATIENCE)
-    location, kind = connection.ask(properties, "check", needs=needs, patience=_PATIENCE)
+    lacking = connection.ask(permissions, "check", needs=needs, patience=access.PATIENCE)
+    location, kind = connection.ask(properties, "check", needs=needs, patience=access.PATIENCE)
     return Reached(location, kind, lacking)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from google.auth.credentials import AnonymousCredentials
-
-from .. import credentials
-from ..credentials import VARIABLE, Credential, for_google, is_open_to_others, lacks_scopes
-from ..exceptions import ConfigError
+from .. import access
+from ..credentials import Credential
 from .gdrive_connection import Connection
 from .gdrive_errors import SCOPE, SCOPES_MISSING
 from .gdrive_folders import BY_ID
@@ -21,13 +15,12 @@ from .gdrive_folders import BY_ID
 if TYPE_CHECKING:
     from .gdrive import GDriveStore
 
+SERVICE: Final = access.Service("Drive", "gdrive", [SCOPE], [SCOPE], SCOPES_MISSING)
 _SERVICE_ACCOUNT: Final = "service account"
-#: Seconds during which a check is tried again.
-_PATIENCE: Final = 10.0
 
 
 @dataclass(frozen=True)
-class Access(credentials.Access):
+class Access(access.Access):
     """With what a store would be reached.
 
     Attributes
@@ -67,40 +60,16 @@ class Reached:
     lacking: tuple[str, ...]
 
 
-def credential_of(store: GDriveStore) -> Credential:
-    """Find the credential of a store.
-
-    Raises
-    ------
-    ConfigError
-        There is none, or it can't be used.
-    """
-    given = store.credentials
-    if store.emulated:
-        return Credential(AnonymousCredentials(), "none", "the host is on this machine")
-    if given is None or isinstance(given, str | os.PathLike):
-        return for_google(None if given is None else Path(given), [SCOPE])
-    account = getattr(given, "service_account_email", None)
-    return Credential(given, type(given).__name__, "the caller", account=account)
-
-
 def describe(store: GDriveStore) -> Access:
     """Say what a store would be reached with. The service isn't asked."""
-    found, missing = None, []
-    if not store.emulated:
-        try:
-            found = credential_of(store)
-        except ConfigError as error:
-            missing.append(str(error))
-        if found is not None and lacks_scopes(found, [SCOPE]):
-            missing.append(f"{found.source} is not for Drive: {SCOPES_MISSING}")
+    found, missing = SERVICE.look(store.credentials, store.emulated)
     return Access(
         store.url,
         store.emulated,
         found,
         tuple(missing),
         tuple(_doubts(store, found)),
-        tuple(_notes(store, found)),
+        tuple(SERVICE.notes(store.credentials, store.emulated, found)),
         store.folder,
     )
 
@@ -124,24 +93,6 @@ def _doubts(store: GDriveStore, found: Credential | None) -> Iterator[str]:
         yield f"{who} has to be let edit the folder {store.folder.removeprefix(BY_ID)}"
 
 
-def _notes(store: GDriveStore, found: Credential | None) -> Iterator[str]:
-    if store.emulated and store.credentials is not None:
-        yield (
-            "the credential is sent nowhere, since the host is on this machine: leave "
-            "`credentials` out of section `gdrive`"
-        )
-    if found is None or found.path is None:
-        return
-    if is_open_to_others(found.path):
-        yield f"others can read {found.path}: run `chmod 600 {shlex.quote(str(found.path))}`"
-    named = os.environ.get(VARIABLE)
-    if named and found.path != Path(named):
-        yield (
-            f"${VARIABLE} is not used, since {found.source} goes first: give its path as "
-            "`credentials` in section `gdrive`"
-        )
-
-
 def check(store: GDriveStore) -> Reached:
     """Ask the service for the account, and for cedar's folder, which isn't made.
 
@@ -152,7 +103,7 @@ def check(store: GDriveStore) -> Reached:
     StoreError
         The service can't be reached, or refuses.
     """
-    about = _about(store.connection, _PATIENCE)
+    about = _about(store.connection, access.PATIENCE)
     used, total = _quota(about)
     base = store.base()
     lacking = [

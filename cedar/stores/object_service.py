@@ -47,6 +47,9 @@ CLIENT_OPTIONS: Final = frozenset(
 #: A request may take long, as a slow line does, but not say nothing for long.
 TIMEOUTS: Final = {"connect_timeout": "10s", "read_timeout": "60s", "timeout": "600s"}
 RETRIES: Final = 8
+#: For a service on this machine. A proxy that is given is one for which the environment's isn't
+#: looked at (reqwest, ClientBuilder.proxy); this one, where nobody is, is never used.
+_DIRECT: Final = {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "localhost,127.0.0.1,::1"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,9 @@ class Service:
         if endpoint is None:
             return cls(url, name, name, config, client)
         if is_loopback(endpoint):
-            return cls(url, name, f"emulator:{name}", config, {**client, "allow_http": "true"})
+            proxy = {} if "proxy_url" in client else _DIRECT
+            client = {**client, **proxy, "allow_http": "true"}
+            return cls(url, name, f"emulator:{name}", config, client)
         if not endpoint.startswith("https:") and client.get("allow_http") != "true":
             raise InputError(
                 f"object.options.endpoint {endpoint} would be sent images and requests in the "

@@ -58,11 +58,14 @@ def test_it_says_which_credential_and_project_are_used_and_asks_nobody(cedar, re
     reached(project="mine", credentials="key.json")
     done = cedar("auth", "ee")
     assert (done.code, done.err, google.asked) == (0, "", [])
-    url, credential, project, doubt = done.out.splitlines()
+    url, credential, project, doubt, unknown = done.out.splitlines()
     assert url == f"url: {DEFAULT_URL}"
     assert credential == f"credential: service account {ACCOUNT}, from {key}"
     assert project == "project: mine, from the configuration"
     assert doubt.startswith(f"perhaps missing: {ACCOUNT} needs the roles")
+    assert unknown == (
+        "not known yet: whether the service can be used; `cedar auth ee --check` asks"
+    )
 
 
 def test_as_json(cedar, reached, key, monkeypatch):
@@ -142,7 +145,9 @@ def test_the_emulator_needs_no_credential(cedar, reached, emulator, words):
         assert done.out.splitlines() == [
             f"url: {url}: the emulator, not Earth Engine",
             "credential: none is needed, and none is looked for",
-            *(["check: it works"] if words else []),
+            "check: it works"
+            if words
+            else "not known yet: whether the service can be used; `cedar auth ee --check` asks",
         ]
 
 
@@ -156,3 +161,40 @@ def test_it_needs_a_configuration_that_can_be_used(cedar, reached):
 
 def test_without_saying_which_it_is_wrong_usage(cedar):
     assert cedar("auth").code == 2
+
+
+@pytest.fixture
+def stored(configure, here):
+    """Write a configuration with this store."""
+
+    def stored(kind, **section):
+        document = configure()
+        document["tracker"] |= {"store": kind}
+        Path("cedar.yaml").write_text(yaml.safe_dump(document | {kind: section}), "utf-8")
+
+    return stored
+
+
+SECTIONS = {"gcs": {"bucket": "a-bucket"}, "gdrive": {"folder": "cedar"}}
+
+
+@pytest.mark.parametrize("kind", SECTIONS)
+def test_what_only_a_store_knows_is_not_known_before_it_is_asked(cedar, stored, emulator, kind):
+    emulator.make_bucket("a-bucket")
+    stored(kind, **SECTIONS[kind], url=emulator.urls[kind])
+    *_, unknown = cedar("auth", kind).out.splitlines()
+    assert unknown.startswith("not known yet: whether the ")
+    assert unknown.endswith(f"`cedar auth {kind} --check` asks")
+    assert [request.service for request in emulator.requests] == []
+    done = cedar("auth", kind, "--check")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "check: it works")
+    assert "not known" not in done.out
+
+
+@pytest.mark.parametrize("kind", SECTIONS)
+def test_where_a_credential_is_missing_there_is_nothing_to_ask(cedar, stored, kind):
+    stored(kind, **SECTIONS[kind])
+    done = cedar("auth", kind)
+    assert done.code == 1
+    assert done.out.splitlines()[-1].startswith("missing: no Google credential")
+    assert f"in section `{kind}`" in done.out

@@ -71,6 +71,24 @@ def test_what_it_says_to_write_into_a_configuration_works(cedar, configure):
     assert python.strip() == f'ee.Initialize(None, project="any", url="{url}")'
 
 
+def test_an_order_is_exported_into_a_bucket_that_it_made(cedar, configure):
+    document = configure()
+    document["tracker"] |= {"store": "gcs"}
+    with serving("--catalog", str(LANDSAT), "--bucket", "one", "--bucket", "two") as lines:
+        _, _, *settings, _, _ = itertools.islice(lines, 9)
+        document |= yaml.safe_load(textwrap.dedent("\n".join(settings)))
+        Path("cedar.yaml").write_text(yaml.safe_dump(document), "utf-8")
+        done = cedar(
+            "submit", COLLECTION, "--index", 0, 0,
+            "--period-start", "2020-05-01", "--period-end", "2020-06-01", "--wait",
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        assert document["gcs"]["bucket"] == "one"
+        document["gcs"]["bucket"] = "two"
+        Path("cedar.yaml").write_text(yaml.safe_dump(document), "utf-8")
+        assert (cedar("auth", "gcs", "--check").code, cedar("list").out) == (0, "")
+
+
 def test_it_serves_on_the_port_that_is_wanted_with_the_faults_that_are_wanted(here):
     port = 25_000 + os.getpid() % 5_000  # and the next two: below those that systems give away
     (here / "faults.yaml").write_text(
@@ -102,6 +120,7 @@ def test_it_answers_by_the_profile_that_is_wanted(here):
         (("--faults", "nowhere.yaml"), "nowhere.yaml: can't be read"),
         (("--faults", "broken.yaml"), "broken.yaml: can't be read"),
         (("--faults", "none.yaml"), "none.yaml: is no list of faults"),
+        (("--bucket", "No Name"), "bucket 'No Name': "),
         (("--faults", "odd.yaml"), "unknown action 'explode'"),
     ],
 )

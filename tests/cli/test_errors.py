@@ -8,8 +8,10 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from orders import COLLECTION
 
+from cedar import retry
 from cedar.tracker import Tracker
 
 MAY = ("--period-start", "2020-05-01", "--period-end", "2020-06-01")
@@ -225,3 +227,18 @@ def test_who_stops_reading_is_not_told_of_it(here):
     assert process.stderr.read() == b""
     assert process.wait(60) == 128 + signal.SIGPIPE
     process.stderr.close()
+
+
+def test_who_waits_for_a_service_that_isn_t_there_is_told_so_at_once(
+    cedar, configure, here, monkeypatch
+):
+    monkeypatch.setattr(retry, "FIRST_DELAY", 0.001)
+    monkeypatch.setattr(retry, "PATIENCE", 0.1)
+    monkeypatch.setattr(retry, "_SILENCE", 0.0)
+    document = configure() | {"gcs": {"bucket": "a-bucket", "url": "http://127.0.0.1:9"}}
+    document["tracker"]["store"] = "gcs"
+    (here / "cedar.yaml").write_text(yaml.safe_dump(document), "utf-8")
+    done = cedar("list")
+    waiting, refused = done.err.splitlines()
+    assert waiting == ("Warning: list gs://a-bucket: ConnectionError; trying again for 0 s more")
+    assert "can't be reached" in refused

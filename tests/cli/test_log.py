@@ -1,6 +1,10 @@
 """`cedar log`, and the file that everything logged is kept in."""
 
+import logging
 import re
+
+from cedar.cli.base import Settings
+from cedar.cli.errors import logged
 
 ITEM = "EXAMPLE_LC08_DN_h000v000_2020-05-01_2020-06-01"
 
@@ -46,6 +50,18 @@ def test_a_log_file_keeps_what_is_logged_with_time_and_level(order, cedar, here)
     assert all(form.match(line) for line in lines)
     assert sum("INFO cedar.cli.base: the configuration is" in line for line in lines) == 2
     assert "ERROR cedar.cli.errors: Error: there is no order 'NONE'" in lines[-1]
+
+
+def test_what_a_thread_logs_too_late_opens_no_log_file_again(here):
+    late = logging.makeLogRecord(
+        {"msg": "too late", "name": "cedar", "levelno": logging.INFO, "levelname": "INFO"}
+    )
+    with logged(Settings(log_file="cedar.log", quiet=True)):
+        handlers = logging.getLogger().handlers[:]
+        logging.getLogger("cedar").info("in time")
+    for handler in handlers:
+        handler.handle(late)
+    assert re.fullmatch(r".* INFO cedar: in time\n", (here / "cedar.log").read_text())
 
 
 def test_an_error_is_said_once_with_a_log_file_too(order, cedar):

@@ -160,7 +160,7 @@ def test_a_redirection_is_not_followed(with_token: Credentials) -> None:
 def test_on_this_machine_no_credential_is_looked_for_or_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_token: Credentials
 ) -> None:
-    monkeypatch.setattr("cedar.stores.gcs_access.for_google", lambda *_: pytest.fail("it is"))
+    monkeypatch.setattr("cedar.access.for_google", lambda *_: pytest.fail("it is"))
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere.json"))
     headers: list[Any] = []
 
@@ -447,7 +447,7 @@ def test_a_check_doesn_t_wait_long(
     google: Google, with_token: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "PATIENCE", 1000.0)
-    monkeypatch.setattr("cedar.stores.gcs_access._PATIENCE", 0.0)
+    monkeypatch.setattr("cedar.access.PATIENCE", 0.0)
     google.fault = requests.ConnectionError()
     with pytest.raises(StoreError, match="can't be reached"):
         check(GCSStore(BUCKET, credentials=with_token))

@@ -224,6 +224,20 @@ def test_nothing_is_asked_before_the_first_use(proxy: Proxy, bucket: str) -> Non
     assert proxy.asked == []
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_service_on_this_machine_is_asked_without_the_environments_proxy(
+    s3: str, bucket: str, proxy: Proxy, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "AWS_PROXY_URL"):
+        monkeypatch.setenv(name, proxy.url)
+    options = {**S3_OPTIONS, "endpoint": s3.replace("127.0.0.1", host)}
+    ObjectStore(f"s3://{bucket}/P", options).write("a", b"data")
+    assert proxy.asked == []
+    # One that the configuration names is what was asked for.
+    ObjectStore(f"s3://{bucket}/P", {**options, "proxy_url": proxy.url}).stat("a")
+    assert len(proxy.asked) == 1
+
+
 def test_scratch_is_the_users_own(behind: ObjectStore, s3: str, bucket: str) -> None:
     mine = behind.scratch("orders/a")
     other = ObjectStore(f"s3://{bucket}/Q", {"endpoint": s3}).scratch("orders/a")

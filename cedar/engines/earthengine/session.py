@@ -22,7 +22,7 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from cedar.credentials import is_loopback
 from cedar.exceptions import CedarError, EngineError
 
-from .access import credential
+from .access import SERVICE
 from .limiter import LIMITER
 from .transport import Transport
 
@@ -77,7 +77,9 @@ def connect(engine: EarthEngine) -> None:
         if _made is not None and _made[0] is engine and not is_callers():
             return
         url, transport = engine.endpoint()
-        found = None if engine.emulated else credential(engine.credentials).credentials
+        found = None
+        if not engine.emulated:
+            found = SERVICE.credential(engine.credentials, emulated=False).credentials
         if transport is None:
             transport = Transport(LIMITER, proxies=not is_loopback(url))
         before = current()[-1]
