@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from ..exceptions import Conflict, NotFoundError, StoreError
@@ -15,6 +15,9 @@ from .versions import ANY, IfVersion
 
 #: What says that a file isn't what it was.
 _CHANGED: Final = (Conflict, NotFoundError)
+#: Files from which a list of their folders is asked for, rather than each alone: each takes three
+#: requests.
+_MANY: Final = 10
 
 
 class Deleter:
@@ -80,13 +83,31 @@ class Deleter:
             if key not in failed and (key not in there or isinstance(refused.get(key), _CHANGED))
         }
         failed |= {key: each for key, each in refused.items() if key not in unclear}
+        try:
+            missing = self._missing(unclear)
+        except StoreError as error:
+            return failed | dict.fromkeys(unclear, error)
+        for key in missing:
+            del unclear[key]
+            # Of what is gone by now, an answer was lost.
+            if key not in there:
+                failed[key] = self._objects.missing(key)
         for key, version in unclear.items():
             try:
-                # Of what is gone by now, an answer was lost.
                 self.delete(key, key in there, version)
             except StoreError as error:
                 failed[key] = error
         return failed
+
+    def _missing(self, keys: Collection[str]) -> set[str]:
+        """Those of many keys of which there is no file; of few nothing is told."""
+        within = {key for key in keys if "/" in key}
+        if len(within) < _MANY:
+            return set()
+        folders = {key.rpartition("/")[0] for key in within}
+        return within - {
+            info.key for path in sorted(folders) for info in self._objects.list(f"{path}/")
+        }
 
     def _look_at(
         self, named: Mapping[str, str]
