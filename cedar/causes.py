@@ -38,10 +38,11 @@ class Help(StrEnum):
 #: What a user may do about each, in a line.
 ADVICE: Final[dict[Help, str]] = {
     Help.AGAIN: "may pass by itself: `cedar watch` and `cedar tick` try it some times, `cedar "
-    "retry` once more",
-    Help.LATER: "a quota: `cedar watch` and `cedar tick` try it again later, `cedar retry` at once",
-    Help.TOMORROW: "a day's quota: `cedar watch` and `cedar tick` try it again tomorrow, `cedar "
-    "retry` at once",
+    "retry` once more, at once",
+    Help.LATER: "a quota: `cedar watch` and `cedar tick` try it some times, each later, `cedar "
+    "retry` once more, at once",
+    Help.TOMORROW: "a day's quota: `cedar watch` and `cedar tick` try it some times, a day apart, "
+    "`cedar retry` once more, at once",
     Help.SMALLER: "too much at once: `cedar retry --split` makes it in two parts; or order fewer "
     "bands, or shorter periods",
     Help.SEARCH: "an image is gone: `cedar retry` searches again, and shows what changed",

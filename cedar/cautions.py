@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MANY_BANDS: Final = 1000
 #: Characters of a name that are many: the same template with another collection may not do.
 LONG_NAME: Final = 80
+#: Most listed images that are named.
+_NAMED: Final = 20
 #: Part of a pixel that coordinates may be off for their rounding.
 _ROUNDING: Final = 1e-6
 #: EPSG codes of the UTM zones of WGS 84, and what is added to northings, in metres.
@@ -54,6 +56,7 @@ def of_collections(order: Order) -> Iterator[str]:
 
 def of_items(order: Order) -> Iterator[str]:
     """What its items give reason to doubt."""
+    yield from _of_list(order)
     collections = {collection.id: collection for collection in order.submission.collections}
     bands = {
         item.name: counts(item, collections[item.collection])["n_bands"] for item in order.items
@@ -72,6 +75,22 @@ def of_items(order: Order) -> Iterator[str]:
             f"{_several([*twice])} several passes on one day, such as {date}: each is a layer, "
             "with its time in the names of its bands"
         )
+
+
+def _of_list(order: Order) -> Iterator[str]:
+    """Say which listed images are in nothing that was searched."""
+    missing, submission = order.not_found, order.submission
+    if not missing:
+        return
+    total = sum(map(len, (submission.images or {}).values()))
+    more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
+    # All else that is left out was searched, to be held against what earlier orders have.
+    unsearched = submission.existing == "skip" and order.skipped
+    left_out = ", or one of the items left out has it" if unsearched else ""
+    yield (
+        f"{len(missing):,} of {total:,} listed images: no tile, period and filter has it, or it "
+        f"doesn't exist{left_out}: {', '.join(missing[:_NAMED])}{more}"
+    )
 
 
 def _several(names: Sequence[str]) -> str:

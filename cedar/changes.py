@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from .states import ACTIVE, FINAL, RETRYABLE, TaskState
+from .states import ACTIVE, FINAL, PLANNED, RETRYABLE, TaskState
 
 if TYPE_CHECKING:
     from .items import Output, TaskStatus
@@ -41,7 +41,8 @@ def ready(entry: dict[str, Any]) -> None:
     """Change: an item that has all it needs can be pulled; its task id is its request id."""
     if entry["status"]["state"] == TaskState.UNSUBMITTED:
         started = {"id": entry["request_id"], "creation_timestamp_ms": now_ms()}
-        status(TaskState.READY, progress=0.0, output_url=[], error_message=None, **started)(entry)
+        words = entry["status"].get("error_message")
+        status(TaskState.READY, progress=0.0, output_url=[], error_message=words, **started)(entry)
         entry["status"].pop("prepared", None)
 
 
@@ -59,6 +60,18 @@ def is_prepared(entry: Mapping[str, Any]) -> bool:
 def is_due(entry: Mapping[str, Any]) -> bool:
     """Whether an item isn't to wait any longer, say for a quota."""
     return bool((entry["status"].get("not_before_ms") or 0) <= now_ms())
+
+
+def is_put_off(entry: Mapping[str, Any]) -> bool:
+    """Whether another attempt at an item is planned, and waits for its time."""
+    return entry["status"]["state"] in PLANNED and not is_due(entry)
+
+
+def hurried(entry: dict[str, Any]) -> None:
+    """Change: the item waits for no time any longer."""
+    if entry["status"]["state"] in PLANNED:
+        entry["status"].pop("not_before_ms", None)
+        entry["status"]["error_message"] = None
 
 
 def held(entry: dict[str, Any]) -> None:
@@ -198,7 +211,7 @@ def reported(task: TaskStatus) -> Change:
 
     def change(entry: dict[str, Any]) -> None:
         now = entry["status"]
-        if now.get("id") != task.id or now["state"] in FINAL:
+        if now.get("id") != task.id or now["state"] in FINAL or _is_outdated(task, now):
             return
         waits = now["state"] == TaskState.CANCEL_REQUESTED and task.state in PULLABLE
         fields = {
@@ -217,6 +230,17 @@ def reported(task: TaskStatus) -> Change:
             now |= {**fields, "update_timestamp_ms": now_ms()}
 
     return change
+
+
+def _is_outdated(task: TaskStatus, now: Mapping[str, Any]) -> bool:
+    """Whether a task waited when the service was asked, and another process knows that it runs.
+
+    A task that waits again, since the service gave it up, was updated after it had started.
+    """
+    began = now.get("start_timestamp_ms")
+    if began is None or task.updated is None or task.started is not None:
+        return False
+    return bool(task.updated <= began)
 
 
 def settled(state: str, message: str | None) -> Change:
@@ -241,8 +265,10 @@ def with_outputs(outputs: Sequence[Output]) -> Change:
 
 def is_lacking(entry: Mapping[str, Any]) -> bool:
     """Whether an item that counts as COMPLETED has fewer outputs than it should."""
-    return entry["status"]["state"] == TaskState.COMPLETED and len(entry["outputs"]) < (
-        entry.get("shards") or 1
+    return (
+        entry["status"]["state"] == TaskState.COMPLETED
+        and len(entry["outputs"]) < (entry.get("shards") or 1)
+        and not is_cleaned(entry)
     )
 
 
@@ -256,10 +282,18 @@ def is_cleaned(entry: Mapping[str, Any]) -> bool:
     return entry["status"].get("cleaned_timestamp_ms") is not None
 
 
+def state_of(entry: Mapping[str, Any]) -> str:
+    """Return an item's state as summaries count it: COMPLETED only where its files are there."""
+    if is_lacking(entry):
+        return TaskState.INCOMPLETE
+    if entry["status"]["state"] == TaskState.COMPLETED and is_cleaned(entry):
+        return TaskState.CLEANED
+    return str(entry["status"]["state"])
+
+
 def can_retry(entry: Mapping[str, Any]) -> bool:
     """Whether an item has ended without what was asked for."""
-    state = TaskState.INCOMPLETE if is_lacking(entry) else entry["status"]["state"]
-    return state in RETRYABLE
+    return state_of(entry) in RETRYABLE
 
 
 def retried(attempt: int, request_id: str, **fields: Any) -> Change:

@@ -1,7 +1,7 @@
 """Whether what an order has under a name was asked for as it is asked for now.
 
-The request for an item is its collection, tile, period, bands, filters and grouping, and the form
-of its pixels.
+The request for an item is its collection, tile, period, bands, filters, listed images and grouping,
+and the form of its pixels.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Request:
         # As a record says it once it was written and read.
         section = json.loads(json.dumps(submission_section(submission)))
         self._filters, self._definitions = section["filters"], section["definitions"]
+        self._images = section.get("images", {})
         self._forms = {
             each.id: (each.stack_dtype, file_nodata(each, options))
             for each in submission.collections
@@ -93,6 +94,9 @@ class Request:
         filters = submission["filters"].get(item.collection, [])
         if filters != self._filters.get(item.collection, []):
             return "other filters"
+        images = submission.get("images", {}).get(item.collection)
+        if images != self._images.get(item.collection):
+            return "another list of images"
         if settings := unlike(definition, self._definitions[item.collection]):
             return f"other settings of the collection ({', '.join(sorted(settings))})"
         if any((e["dtype"], e["nodata"]) != self._forms[item.collection] for e in entries):

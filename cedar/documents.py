@@ -22,6 +22,7 @@ from .stores.base import document_key
 
 if TYPE_CHECKING:
     from .items import Group, ImageInfo, Item
+    from .listed import Listed
     from .ordering import Order, Submission
     from .sensors.base import Collection
     from .stores.base import Store
@@ -176,8 +177,13 @@ def submission_section(submission: Submission) -> dict[str, Any]:
         "definitions": {
             collection.id: definition(collection) for collection in submission.collections
         },
+        **({} if submission.images is None else {"images": _listed(submission.images)}),
         **({} if submission.run is None else {"run": dict(submission.run)}),
     }
+
+
+def _listed(images: Listed) -> dict[str, list[str]]:
+    return {collection: list(indices) for collection, indices in images.items()}
 
 
 def _optional(moment: dt.datetime | None) -> str | None:

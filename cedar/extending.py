@@ -54,7 +54,8 @@ def find_extension(
     Raises
     ------
     InputError
-        The record doesn't say what was asked for, or its collections end at several times.
+        The record doesn't say what was asked for, it is of listed images, or its collections end at
+        several times.
     """
     before, tracking = _submission(record), record.view["tracking"]
     end, named = _end(before, record.name), _named(templates, tracking)
@@ -114,7 +115,8 @@ def _last_end(record: Record, end: dt.datetime) -> dt.datetime:
 def _is_same(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     """Whether two orders ask for the same, of whatever time."""
     definitions = theirs.get("definitions", {})
-    return all(ours[key] == theirs[key] for key in _SAME) and all(
+    same = all(ours[key] == theirs[key] for key in _SAME) and "images" not in theirs
+    return same and all(
         collection in definitions and not unlike(definition, definitions[collection])
         for collection, definition in ours["definitions"].items()
     )
@@ -143,6 +145,11 @@ def _submission(record: Record) -> Submission:
         raise InputError(
             f"order {record.name} can't be extended, since its record doesn't say what was asked "
             "for: submit what comes after"
+        )
+    if "images" in said:
+        raise InputError(
+            f"order {record.name} can't be extended, since it is of listed images, which don't say "
+            "what comes after: submit that with a list of its own, or with none"
         )
     submission = Submission.parse(
         collections_of(record).values(),

@@ -19,6 +19,7 @@ from .causes import Policy
 from .exceptions import CedarError, EngineError
 from .placing import finish
 from .record import Record, check_identity
+from .results import Result, result_of, together
 from .retrying import again, due
 from .states import TaskState
 from .tasks import Tasks
@@ -55,9 +56,19 @@ class Round:
     @property
     def unfinished(self) -> tuple[TrackingMetadata, ...]:
         """Orders with work to do, or under way, or whose files aren't all there yet."""
-        return tuple(
-            order for order in self.orders if order.active or TaskState.INCOMPLETE in order.states
-        )
+        return tuple(order for order in self.orders if result_of(order) == Result.UNFINISHED)
+
+    @property
+    def result(self) -> Result:
+        """How it ended. What can't be gone on with for a moment only isn't finished."""
+        failed = [
+            Result.UNFINISHED
+            if isinstance(error, EngineError) and error.transient
+            else Result.FAILED
+            for error in self.failures.values()
+        ]
+        others = [result_of(order) for order in self.orders if order.name not in self.failures]
+        return together([*failed, *others])
 
 
 def tick(

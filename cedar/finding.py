@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .engines.base import Engine
     from .grids import Tile
     from .items import Group, ImageInfo, Item
+    from .listed import Listed
     from .sensors.base import Collection
 
 #: A pixel may be this much coarser than the collection's own and still be read by nearest.
@@ -33,6 +34,7 @@ def search_items(
     items: Iterable[Item],
     collections: Mapping[str, Collection],
     filters: Mapping[str, Sequence[Mapping[str, Any]]],
+    listed: Listed | None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Item]:
     """Find what each item is made of: one request for all periods of a collection × tile.
@@ -41,6 +43,8 @@ def search_items(
     ----------
     items
         In any order; those of one collection and tile are searched together.
+    listed
+        The images that are wanted; None: all.
     progress
         Called with the number of items that a search has answered.
 
@@ -62,7 +66,9 @@ def search_items(
         start = min(item.date_start for item in members) - dt.timedelta(days=1)
         end = max(item.date_end for item in members) + dt.timedelta(days=1)
         check_resolution(collection, tile, ())
-        images = engine.search(collection, tile, start, end, filters.get(collection.id, ()))
+        given = filters.get(collection.id, ())
+        wanted = None if listed is None else listed[collection.id]
+        images = engine.search(collection, tile, start, end, given, wanted)
         check_resolution(collection, tile, images)
         groups = group_images(images, collection, _longitude(tile))
         return [

@@ -220,8 +220,7 @@ class Importer:
 
     @cached_property
     def _exported(self) -> bool:
-        kind = self.store.destination(self.templates.tracking_prefix).kind
-        return kind in self.engine.exports_to
+        return self.store.kind in self.engine.exports_to
 
     def _prefix(self, given: str | None) -> str:
         """Return the folder of a prefix, by default the one that all items have.

@@ -20,6 +20,7 @@ from .templates import NAME, PREFIX, TRACKING, TRACKING_PREFIX, Template
 if TYPE_CHECKING:
     from .earlier import Earlier
     from .grids import Tile, TileGrid
+    from .listed import Listed
     from .sensors.base import Collection
 
 Existing = Literal["error", "skip", "overwrite", "stale"]
@@ -71,6 +72,8 @@ class Submission:
         Of each collection, as the engine records them.
     existing : {"error", "skip", "overwrite", "stale"}
         What to do about items whose names exist; see :meth:`cedar.tracker.Tracker.submit`.
+    images : mapping or None
+        ``system:index`` of the images that it takes, by collection; None: all that are found.
     run : mapping or None
         ``name`` of the run that it is of, and its ``order`` in that; None: of no run.
     """
@@ -85,6 +88,7 @@ class Submission:
     period_closed: Literal["both", "left"]
     filters: Mapping[str, Sequence[Mapping[str, Any]]]
     existing: Existing
+    images: Listed | None = None
     run: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -104,6 +108,7 @@ class Submission:
         periods: tuple[Date, Date, str | None, Literal["both", "left"]],
         filters: Mapping[str, Sequence[Mapping[str, Any]]],
         existing: Existing,
+        images: Listed | None = None,
     ) -> Submission:
         """Check what a caller asks for, now.
 
@@ -129,6 +134,7 @@ class Submission:
             period_closed=closed,
             filters={collection: given for collection, given in filters.items() if given},
             existing=existing,
+            images=images,
         )
 
     def periods(self, collection: Collection) -> list[Period]:
@@ -214,6 +220,8 @@ class Order:
     earlier : tuple of Earlier
         What earlier orders have of the same request; nothing is said where names that exist are
         skipped or overwritten.
+    not_found : tuple of str
+        Ids of listed images that no item has that was searched.
     """
 
     submission: Submission
@@ -224,6 +232,7 @@ class Order:
     save_empty: bool
     n_shards: int | None = None
     earlier: tuple[Earlier, ...] = ()
+    not_found: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

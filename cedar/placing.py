@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,7 +88,8 @@ def place(
     if pilot is not None:
         _check_pilot(order, pilot)
     prefix = order.templates.tracking_prefix
-    with claimed(store, f"{prefix}/placing"):
+    with ExitStack() as placing, ThreadPoolExecutor(1) as beside:
+        placing.enter_context(claimed(store, f"{prefix}/placing"))
         # Between the first look, when it was searched, and this one somebody may have placed.
         check_free(order, store)
         document = record_document(order, store.identity(), engine.identity())
@@ -98,16 +99,9 @@ def place(
         if order.n_shards is not None and not ledger.limits(engine):
             _mark_first(document)
         record = Record.create(store, prefix, document)
-    with claimed(store, record.key):
-        record.refresh()
-        # Else another process went on with it, a moment ago.
-        fresh = record.view["revision"] == 1
-        if fresh:
-            _prepare(record, order, engine, callback, ledger)
-        else:
-            _write_missing(record, engine)
-            _make_ready(record)
-            record.flush()
+        # Others may place now; giving it back takes a request, which nothing here waits for.
+        beside.submit(placing.pop_all().close)
+        fresh = _begin(record, order, engine, callback, ledger)
     if order.n_shards is not None:
         if not fresh:
             Starter(record, engine, ledger=ledger).start(defaults.QUEUED_TASKS)
@@ -115,6 +109,23 @@ def place(
             # Cancelled while their requests were on the way.
             Tasks(record, engine).refresh()
     return record
+
+
+def _begin(
+    record: Record, order: Order, engine: Engine, callback: Callback | None, ledger: Ledger
+) -> bool:
+    """Make the items ready, or start them; whether nobody else had gone on with the order."""
+    with claimed(record.store, record.key):
+        record.refresh()
+        # Else another process went on with it, a moment ago.
+        fresh = bool(record.view["revision"] == 1)
+        if fresh:
+            _prepare(record, order, engine, callback, ledger)
+        else:
+            _write_missing(record, engine)
+            _make_ready(record)
+            record.flush()
+    return fresh
 
 
 def _check_pilot(order: Order, pilot: int) -> None:

@@ -19,6 +19,7 @@ from .comparing import Request, stem
 from .earlier import Earlier, Standing
 from .exceptions import ConfigError
 from .finding import require_images, search_items, split_items
+from .listed import lacking
 from .metadata import TrackingMetadata
 from .ordering import Order, Submission, Templates
 from .record import Record, Taken, busy_error, taken_error, taken_names
@@ -75,19 +76,18 @@ def find_order(
     EmptyCollectionError
         An item has no images, and `error_if_empty`.
     """
-    kind = store.destination(templates.tracking_prefix).kind
-    options = engine.check_options(export_image_kwds, kind)
+    options = engine.check_options(export_image_kwds, store.kind)
     collections = {collection.id: collection for collection in submission.collections}
     choice = _Choice(store, engine, submission, templates, options, scope)
-    items, earlier = choice.search(progress)
+    items, earlier, not_found = choice.search(progress)
     if error_if_empty:
         require_images(items)
     skipped, n_shards = choice.skipped(items), None
-    if kind in engine.exports_to:
+    if store.kind in engine.exports_to:
         _check_together(store, engine)
         items = split_items(items, collections, engine.max_bands)
         options, n_shards = _export_options(engine, options, items, submission)
-    found = tuple(items), tuple(skipped), save_empty, n_shards, tuple(earlier)
+    found = tuple(items), tuple(skipped), save_empty, n_shards, tuple(earlier), not_found
     return Order(submission, templates, options, *found)
 
 
@@ -219,8 +219,13 @@ class _Choice:
                 refused[item.name] = differs or ""
         return refused
 
-    def search(self, progress: Progress | None) -> tuple[list[Item], list[Earlier]]:
-        """Search what is new, and what earlier orders have, together."""
+    def search(
+        self, progress: Progress | None
+    ) -> tuple[list[Item], list[Earlier], tuple[str, ...]]:
+        """Search what is new, and what earlier orders have, together.
+
+        Returned are what is ordered, how the latter stands, and which listed images nothing has.
+        """
         submission = self._submission
         new = {item.name: item for item in self._wanted if self._is_new(item)}
         searched = search_items(
@@ -228,6 +233,7 @@ class _Choice:
             [*new.values(), *(each.item for each in self._held)],
             {collection.id: collection for collection in submission.collections},
             submission.filters,
+            submission.images,
             progress,
         )
         found = {item.name: item for item in searched}
@@ -235,7 +241,8 @@ class _Choice:
         ordered = new.keys() | self._again(earlier)
         if self._names_unwanted:
             earlier += _unwanted(self._held, self._wanted)
-        return [found[item.name] for item in self._wanted if item.name in ordered], earlier
+        items = [found[item.name] for item in self._wanted if item.name in ordered]
+        return items, earlier, lacking(submission.images, searched)
 
     def skipped(self, ordered: Iterable[Item]) -> list[Item]:
         """Return what is wanted and isn't ordered, since it exists."""
@@ -302,9 +309,7 @@ def _states(entries: Iterable[Entry]) -> list[tuple[str, bool]]:
     What was cleaned away lacks its files since somebody asked for that.
     """
     return [
-        (str(entry["status"]["state"]), False)
-        if is_cleaned(entry)
-        else (TrackingMetadata.state(entry), can_retry(entry))
+        (TrackingMetadata.state(entry), can_retry(entry) and not is_cleaned(entry))
         for entry in entries
     ]
 

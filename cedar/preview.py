@@ -237,6 +237,7 @@ class Preview:
             "items": [_item_dict(each) for each in self.items],
             "skipped": [item.name for item in order.skipped],
             **({"plan": plan(order)} if order.earlier else {}),
+            **({} if order.submission.images is None else {"not_found": [*order.not_found]}),
             "total": {
                 "items": len(self.items),
                 "empty": len(self.items) - self.n_tasks,

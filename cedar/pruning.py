@@ -72,20 +72,27 @@ def remnants(store: Store, tracking_prefix: str, older_than: float) -> list[Remn
     Scratch that no item of a record is active with, unlocked claims, temporary files, and leases
     whose time of writing lies so long back that nobody waits for them.
 
+    Records under another tracking prefix aren't seen: to find them, every document of the store
+    would have to be read. Their leases stay; their scratch can't be told from what nobody has.
+
     Parameters
     ----------
     older_than : float
-        Days since scratch was last written, at the least. Records under another prefix aren't seen,
-        so it is what keeps their scratch. Of temporary files, one day is the least.
+        Days since scratch was last written, at the least. Of temporary files, and of scratch that
+        no record knows of, one day is the least: somebody may be at work on it.
     """
     now = time.time()
     # Before the records: who makes scratch has written its record first.
     scratch = scratches(store)
     records = _Records(store, tracking_prefix)
     unused = [path for path in scratch if records.leave(path.name)]
+    ours = [path for path in unused if records.knows(path.name)]
+    others = [path for path in unused if not records.knows(path.name)]
+    at_least = max(older_than, 1)
     found = [
-        *_on_disk(Kind.SCRATCH, unused, now - older_than * DAY),
-        *_on_disk(Kind.TEMPORARY, temporaries(store), now - max(older_than, 1) * DAY),
+        *_on_disk(Kind.SCRATCH, ours, now - older_than * DAY),
+        *_on_disk(Kind.SCRATCH, others, now - at_least * DAY),
+        *_on_disk(Kind.TEMPORARY, temporaries(store), now - at_least * DAY),
         *_on_disk(Kind.CLAIM, claims(store), now),
     ]
     found += [
@@ -118,6 +125,7 @@ class _Records:
     def __init__(self, store: Store, tracking_prefix: str):
         self.prefixes = {tracking_prefix}
         self._active: set[str] = set()
+        self._known: set[str | None] = set()
         #: Whether all records can be read: of one that can't, nobody knows what it is at work on.
         self._whole = True
         for name in store.list(tracking_prefix):
@@ -134,8 +142,13 @@ class _Records:
 
     def _note(self, entry: Mapping[str, Any]) -> None:
         self.prefixes.add(entry["prefix"])
+        self._known |= {attempt["request_id"] for attempt in (*entry["attempts"], entry)}
         if entry["status"]["state"] in ACTIVE and entry["request_id"] is not None:
             self._active.add(entry["request_id"])
+
+    def knows(self, request_id: str) -> bool:
+        """Whether an order says that the request is its own."""
+        return request_id in self._known
 
     def leave(self, request_id: str) -> bool:
         """Whether no order needs the scratch of a request any more."""

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Container, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -283,9 +284,12 @@ def taken_names(store: Store, tracking_prefix: str, items: Iterable[Item]) -> Ta
     for item in items:
         wanted.setdefault(item.prefix, set()).add(item.name)
     taken = Taken()
-    for prefix, names in sorted(wanted.items()):
-        taken.names.update(dict.fromkeys(store.existing(sorted(names), prefix)))
-    for order in store.list(tracking_prefix):
+    with ThreadPoolExecutor(store.workers) as pool:
+        orders = pool.submit(store.list, tracking_prefix)
+        folders = [(sorted(names), prefix) for prefix, names in sorted(wanted.items())]
+        for found in pool.map(lambda folder: store.existing(*folder), folders):
+            taken.names.update(dict.fromkeys(found))
+    for order in orders.result():
         record = Record.open(store, tracking_prefix, order)
         for entry in record.view.orders:
             # A part of another order's family has the family's name, too.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: What makes one order another. Not `coverage`: without a period's end it grows by the day.
 _COMPARED: Final = (
     "collections", "tile_grid", "tile_indices", "period_start", "period_end", "period_freq",
-    "period_closed", "filters", "group_by", "existing", "definitions",
+    "period_closed", "filters", "images", "group_by", "existing", "definitions",
 )  # fmt: skip
 _LONGEST: Final = 80
 
@@ -191,7 +191,7 @@ def differences(submission: Submission, tracking: TrackingMetadata) -> list[str]
     then = tracking["submission"]
     said = []
     for key in _COMPARED:
-        before, after = _comparable(key, then[key], now[key])
+        before, after = _comparable(key, then.get(key), now.get(key))
         if before != after:
             said.append(f"{key} was {_brief(before)}, and is {_brief(after)}")
     return said

@@ -52,8 +52,9 @@ def collections_of(record: Record) -> dict[str, Collection]:
 
 def search_again(record: Record, engine: Engine, entries: Iterable[Entry]) -> list[Item]:
     """Search what some items of an order are made of, as its submit did."""
-    filters = record.view["submission"]["filters"]
-    return search_items(engine, items_of(record, entries), collections_of(record), filters)
+    asked, items = record.view["submission"], items_of(record, entries)
+    collections = collections_of(record)
+    return search_items(engine, items, collections, asked["filters"], asked.get("images"))
 
 
 def document_of(record: Record, item: Item) -> dict[str, Any]:

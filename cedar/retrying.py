@@ -19,11 +19,14 @@ from .changes import (
     Change,
     can_retry,
     description,
+    hurried,
+    is_put_off,
     now_ms,
     reported,
     retried,
     sent,
     started,
+    state_of,
     status,
 )
 from .documents import new_request_id
@@ -122,6 +125,8 @@ def retry(
 ) -> None:
     """Make the next attempt at items that have ended without what was asked for, and start it.
 
+    What failed and is planned again already, but waits for its time, waits no longer.
+
     Parameters
     ----------
     states : iterable of str, optional
@@ -151,8 +156,9 @@ def retry(
     gone = [e for e in chosen if helps[e["name"]] == Help.SEARCH and e not in large]
     found, refused = _searched(record, engine, gone, consent)
     same = [e for e in chosen if e not in large and e["name"] not in refused]
-    if same or large:
-        _begin(record, engine, same, large, found, ledger)
+    late = _put_off(record, globs, split) if TaskState.FAILED in wanted else []
+    if same or large or late:
+        _begin(record, engine, _Chosen(same, large, late, found), ledger)
 
 
 def _states(states: Iterable[str] | None) -> frozenset[str]:
@@ -168,12 +174,24 @@ def _is_chosen(entry: Entry, states: Container[str], globs: Sequence[str] | None
     """Whether an item is to be made again. Of one of 2019 nobody knows what it is made of."""
     if not can_retry(entry) or entry["collection"] is None or not _matches(entry, globs):
         return False
-    state = entry["status"]["state"]
-    return (TaskState.INCOMPLETE if state == TaskState.COMPLETED else state) in states
+    return state_of(entry) in states
 
 
 def _matches(entry: Entry, globs: Sequence[str] | None) -> bool:
     return not globs or any(fnmatchcase(entry["name"], glob) for glob in globs)
+
+
+def _put_off(record: Record, globs: Sequence[str] | None, split: bool) -> list[str]:
+    """Return the names of the items that wait for their time, and needn't."""
+    late = [e["name"] for e in record.metadata.orders if is_put_off(e) and _matches(e, globs)]
+    if late and split and globs:
+        # It was asked for in parts, and what is planned can't be cut.
+        _log.warning(
+            "left as it is: %s waits to be made again whole; without --split it is begun at once",
+            late[0] if len(late) == 1 else f"{late[0]} (and {len(late) - 1} more)",
+        )
+        return []
+    return late
 
 
 def _look_again(record: Record, engine: Engine) -> None:
@@ -199,7 +217,8 @@ def _look_again(record: Record, engine: Engine) -> None:
         since = dt.datetime.fromtimestamp(first, dt.UTC) - defaults.SKEW
         for words, tasks in engine.find(unsure.keys(), since).items():
             entry = unsure[words][0]
-            record.change(entry["name"], started(tasks[0].id, entry["attempt"]))
+            if tasks:
+                record.change(entry["name"], started(tasks[0].id, entry["attempt"]))
     Tasks(record, engine).refresh()
 
 
@@ -279,24 +298,41 @@ def _difference(item: Item, before: ImageMetadata) -> Difference | None:
     return Difference(item.name, tuple(sorted(new - old)), tuple(sorted(old - new)))
 
 
-def _begin(
-    record: Record,
-    engine: Engine,
-    same: Sequence[Entry],
-    large: Sequence[Entry],
-    found: Mapping[str, Item],
-    ledger: Ledger | None,
-) -> None:
+@dataclass(frozen=True)
+class _Chosen:
+    """What is to be made again.
+
+    Attributes
+    ----------
+    same : sequence of Entry
+        As it was ordered, or of what was found.
+    large : sequence of Entry
+        In two parts.
+    late : sequence of str
+        As it is planned already, and now.
+    found : mapping of str to Item
+        What items have to be made of now, by their names.
+    """
+
+    same: Sequence[Entry]
+    large: Sequence[Entry]
+    late: Sequence[str]
+    found: Mapping[str, Item]
+
+
+def _begin(record: Record, engine: Engine, chosen: _Chosen, ledger: Ledger | None) -> None:
     """Plan the attempts, write the documents, start what the engine's service makes."""
 
     def plan() -> None:
-        cuts = _cuts(record, large, bool(same))
-        _write_found(record, found)
-        for entry in same:
+        cuts = _cuts(record, chosen.large, bool(chosen.same or chosen.late))
+        _write_found(record, chosen.found)
+        for name in chosen.late:
+            record.change(name, hurried)
+        for entry in chosen.same:
             name, request_id = entry["name"], new_request_id()
             record.change(name, retried(entry["attempt"], request_id))
-            if name in found:
-                record.change(name, _made_of(request_id, found[name]))
+            if name in chosen.found:
+                record.change(name, _made_of(request_id, chosen.found[name]))
         for each in cuts:
             record.edit(in_parts(each.entry["name"], each.entry["attempt"], each.halves))
         record.flush()

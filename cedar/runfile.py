@@ -3,61 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import defaults
 from .exceptions import InputError
-from .geometry import LONLAT, read_roi
 from .metadata.validation import explain, load_schema
+from .where import Where
 
 if TYPE_CHECKING:
-    from .grids import Tile, TileGrid
+    from .listed import Images
     from .ordering import Date, Existing
-
-
-@dataclass(frozen=True)
-class Where:
-    """Which tiles: all ways to say it may be used at once.
-
-    Attributes
-    ----------
-    indices : tuple of (row, column)
-    boxes : tuple of (west, south, east, north)
-        In longitude and latitude: the tiles that each meets.
-    points : tuple of (longitude, latitude)
-        The tile that holds each.
-    rois : tuple of Path
-        GeoJSON files: the tiles that each covers.
-    """
-
-    indices: tuple[tuple[int, int], ...]
-    boxes: tuple[tuple[float, float, float, float], ...]
-    points: tuple[tuple[float, float], ...]
-    rois: tuple[Path, ...]
-
-    def tiles(self, grid: TileGrid) -> list[tuple[int, int]]:
-        """Find the tiles: (row, column) of each.
-
-        Raises
-        ------
-        InputError
-            A place has none, or a file can't be used.
-        """
-        return [*self.indices, *(tile.index for tile in self._of_places(grid))]
-
-    def _of_places(self, grid: TileGrid) -> Iterator[Tile]:
-        for point in self.points:
-            yield grid.point_to_tile(*point, crs=LONLAT)
-        covered = [(f"bbox {list(box)}", grid.bounds_to_tiles(box, LONLAT)) for box in self.boxes]
-        covered += [(f"roi {roi}", grid.roi_to_tiles(*read_roi(roi))) for roi in self.rois]
-        for what, tiles in covered:
-            if not tiles:
-                raise InputError(f"{what} meets no tile of the grid")
-            yield from tiles
 
 
 @dataclass(frozen=True)
@@ -108,6 +68,8 @@ class RunOrder:
     submit : Submit
     watch, download, clean : Watch, Download, Clean, or None
         The steps after; None: that one isn't taken.
+    images : sequence of str, Path or None
+        The images that it takes, or the file that lists them; None: all that are found.
     """
 
     name: str
@@ -119,6 +81,7 @@ class RunOrder:
     watch: Watch | None
     download: Download | None
     clean: Clean | None
+    images: Images | None = None
 
 
 @dataclass(frozen=True)
@@ -236,13 +199,18 @@ def _order(
         watch=Watch(**settings("watch")) if "watch" in steps else None,
         download=Download(**settings("download") | {"dest": dest}) if "download" in steps else None,
         clean=Clean(**settings("clean")) if "clean" in steps else None,
+        images=_images(given.get("images"), directory),
     )
+
+
+def _images(given: str | list[str] | None, directory: Path) -> Images | None:
+    return directory / Path(given).expanduser() if isinstance(given, str) else given
 
 
 def _where(given: Mapping[str, Any], directory: Path) -> Where:
     if ("row" in given) != ("col" in given):
         raise InputError("tiles: row and col go together")
-    crossed = [(row, col) for row in given.get("row", ()) for col in given.get("col", ())]
+    crossed = product(given.get("row", ()), given.get("col", ()))
     return Where(
         tuple((row, col) for row, col in [*given.get("index", ()), *crossed]),
         tuple((west, south, east, north) for west, south, east, north in given.get("bbox", ())),

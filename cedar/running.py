@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from .exceptions import CedarError
 from .placing import claimed
 from .planning import require_new
 from .recorded import Recorded, Records, is_home, label
+from .results import Result, result_of
 from .states import UNSUCCESSFUL, TaskState
 
 if TYPE_CHECKING:
@@ -27,19 +27,6 @@ WORKERS: Final = 32
 
 #: Called, one call at a time, with an order's name in the run and what has become of it.
 Callback = Callable[[str, str], None]
-
-
-class Result(StrEnum):
-    """What has become of an order at the end of a run."""
-
-    #: All of its steps are done.
-    DONE = "DONE"
-    #: A step failed, or an item of it wasn't made.
-    FAILED = "FAILED"
-    #: The time was over, or files of it are late: the same run goes on with it.
-    UNFINISHED = "UNFINISHED"
-    #: What it waits for isn't done.
-    WAITING = "WAITING"
 
 
 @dataclass(frozen=True)
@@ -255,23 +242,25 @@ def asked(order: RunOrder, submission: Submission) -> Iterator[Any]:
     yield from (start, end, freq)
     yield from (order.submit.save_empty_metadata, order.submit.error_if_empty)
     yield None
-    yield from (closed, order.submit.existing)
+    yield from (closed, order.submit.existing, order.images)
 
 
 def _judged(order: RunOrder, tracking: TrackingMetadata) -> Outcome:
     """Say how an order stands after all steps but to clean."""
     states = tracking.states
     failed = [entry for entry in tracking.orders if entry["status"]["state"] in UNSUCCESSFUL]
-    result, message = Result.DONE, None
-    if (tracking.active and order.watch is not None) or TaskState.UNSUBMITTED in states:
-        result, message = Result.UNFINISHED, f"not complete yet: {_counts(states)}"
-    elif failed:
+    result, message = result_of(tracking), None
+    if order.watch is None and TaskState.UNSUBMITTED not in states:
+        # All of it was to be started, and no more.
+        result = Result.FAILED if failed else Result.DONE
+    if result == Result.UNFINISHED:
+        missing = TaskState.INCOMPLETE in states and not tracking.active
+        message = f"{'files are missing' if missing else 'not complete yet'}: {_counts(states)}"
+    elif result == Result.FAILED:
         first = failed[0]
         cause = first["status"].get("error_message") or first["status"]["state"]
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        result, message = Result.FAILED, f"{first['name']}{more}: {cause}"
-    elif order.watch is not None and not tracking.complete:
-        result, message = Result.UNFINISHED, f"files are missing: {_counts(states)}"
+        message = f"{first['name']}{more}: {cause}"
     return Outcome(order.name, result, tracking.name, states, message)
 
 

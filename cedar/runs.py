@@ -16,8 +16,9 @@ from .config import read_yaml
 from .exceptions import CedarError, ConfigError, InputError
 from .planning import require_new
 from .recorded import Records, differences, remaining
+from .results import Result
 from .runfile import RunFile, RunOrder, parse
-from .running import Callback, Execution, Outcome, Result, asked
+from .running import Callback, Execution, Outcome, asked
 
 if TYPE_CHECKING:
     from .ordering import Submission
@@ -165,7 +166,7 @@ def _check(tracker: Tracker, records: Records, orders: Iterable[RunOrder]) -> di
         try:
             tiles = order.where.tiles(tracker.tile_grid)
             submission = tracker.submission(
-                order.collections, tiles, order.periods, order.submit.existing
+                order.collections, tiles, order.periods, order.submit.existing, order.images
             )
             submission.items(tracker.templates)
         except InputError as error:

@@ -8,7 +8,8 @@ from collections.abc import Container, Iterable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from .changes import status, stopped
+from . import shards
+from .changes import is_cleaned, settled, status, stopped
 from .exceptions import NotFoundError, OversizedError
 from .items import ObjectInfo, Output
 from .pump import discard, item_key
@@ -17,6 +18,7 @@ from .stores.base import document_key
 from .stores.checksums import algorithm_of
 
 if TYPE_CHECKING:
+    from .changes import Change
     from .metadata import TrackingMetadata
     from .record import Record
     from .stores.base import Store
@@ -71,10 +73,57 @@ def images_of(
     }
 
 
+def made_of(
+    entry: Mapping[str, Any], images: Iterable[ObjectInfo], tracking: TrackingMetadata, since: float
+) -> list[Output]:
+    """Choose the files that an item's task made among the images of its name, as far as known.
+
+    Parameters
+    ----------
+    images : iterable of ObjectInfo
+        See :func:`images_of`.
+    tracking : TrackingMetadata
+        The order.
+    since : float
+        When it was started at the earliest, in seconds since 1970 by the store's clock.
+    """
+    replaced = set(entry.get("replaces", {}).values())
+    made = [
+        info
+        for info in images
+        if info.version not in replaced
+        and (info.updated is None or info.updated.timestamp() >= since)
+    ]
+    if _is_of_any_number(entry):
+        return [Output.of(info) for info in made]
+    columns, rows = tracking["submission"]["tile_grid"]["size"]
+    at = shards.offsets((columns, rows), tracking.file_dimensions or (columns, rows))
+    return [Output.of(info) for info in shards.choose(entry["name"], at, made)]
+
+
+def settled_by(entry: Mapping[str, Any], made: Iterable[Output]) -> Change:
+    """Return a change: the files say how the item's task ended, which the service has forgotten."""
+    number = None if _is_of_any_number(entry) else entry.get("shards", 1)
+    if shards.is_whole(entry["name"], number, [output.name for output in made]):
+        return settled(TaskState.COMPLETED, None)
+    return settled(
+        TaskState.UNKNOWN,
+        "Earth Engine has forgotten its task, and its files aren't all in the store: whether it "
+        "was made isn't known",
+    )
+
+
+def _is_of_any_number(entry: Mapping[str, Any]) -> bool:
+    """Whether nobody knows how many files an item's image comes as."""
+    return bool(entry.get("imported")) and "shards" not in entry
+
+
 def _settle(record: Record, entry: Mapping[str, Any], images: list[ObjectInfo]) -> None:
     found = {output.name: (output, info) for info in images for output in [Output.of(info)]}
     known = {output["name"]: output for output in entry["outputs"]}
-    if is_older(entry):
+    if is_cleaned(entry):
+        outputs = entry["outputs"]  # What there was: nobody expects it to be there.
+    elif is_older(entry):
         # The version that was seen first is kept, so that what replaced it is nobody's to delete.
         outputs = [known.get(name, vars(output)) for name, (output, _) in found.items()]
         _settle_state(record, entry, bool(outputs))
@@ -113,21 +162,30 @@ def is_output(store: Store, info: ObjectInfo, output: Mapping[str, Any]) -> bool
     return bool(store.checksum(info.key, algorithm_of(wanted)) == wanted)
 
 
+def is_own(document: Any, tracking: TrackingMetadata, entry: Mapping[str, Any]) -> bool:
+    """Whether a metadata document says that it is of an item of an order.
+
+    Raises
+    ------
+    KeyError, TypeError
+        It is none.
+    """
+    order, ours = document["order"], tracking["tracking"]
+    if entry["collection"] is None and "tracking" not in order:
+        # Of 2019: it doesn't say more than this.
+        return bool(document["task"]["name"] == entry["name"])
+    if entry.get("imported"):
+        # It names the order that it was made with, whose record is lost.
+        return bool(document["task"]["request_id"] == entry["request_id"] is not None)
+    return (order["tracking"], order["submitted"]) == (ours["name"], ours["submitted"])
+
+
 def own_document(tracking: TrackingMetadata, entry: Mapping[str, Any], store: Store) -> str | None:
     """Version of an item's metadata document; None where there is none that says it is ours."""
     key = document_key(entry["name"], entry["prefix"])
     try:
         data, info = store.load(key)
-        document = json.loads(data)
-        order, ours = document["order"], tracking["tracking"]
-        if entry["collection"] is None and "tracking" not in order:
-            # Of 2019: it doesn't say more than this.
-            is_ours = document["task"]["name"] == entry["name"]
-        else:
-            is_ours = (order["tracking"], order["submitted"]) == (ours["name"], ours["submitted"])
-            if entry.get("imported"):
-                # It names the order that it was made with, whose record is lost.
-                is_ours = document["task"]["request_id"] == entry["request_id"] is not None
+        is_ours = is_own(json.loads(data), tracking, entry)
     except NotFoundError:
         return None
     except (KeyError, TypeError, ValueError, RecursionError, OversizedError):

@@ -29,10 +29,12 @@ from .changes import (
     started,
     unmarked,
     waiting,
+    with_outputs,
 )
 from .documents import read_document
 from .exceptions import ConfigError, DocumentError, EngineError, InputError, NotFoundError
 from .ledger import Ledger
+from .settling import images_of, made_of, settled_by
 from .states import TaskState
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ class Starter:
 
         Only what is marked as sent can have one. One that failed or was cancelled isn't taken: sent
         again, its request gets it anyway if it is this item's, and else it is an earlier order's of
-        that name.
+        that name. Of one that the service has forgotten since, the store may tell.
         """
         planned = map(self.record.entry, self.record.names({TaskState.UNSUBMITTED}))
         moments = {entry["name"]: (entry, moment) for entry in planned if (moment := sent(entry))}
@@ -144,7 +146,23 @@ class Starter:
             if alive:
                 _log.info("%s: task %s was started for it", entry["name"], alive[0].id)
                 self._note_started(entry, alive[0].id)
+        self._settle([entry for entry, _ in moments.values() if not found.get(description(entry))])
         self.record.flush()
+
+    def _settle(self, entries: Sequence[Entry]) -> None:
+        """Settle items whose tasks, if they were started, are forgotten, by what those have made.
+
+        What has made nothing is as good as never started.
+        """
+        images = images_of(entries, self.store) if entries else {}
+        for entry in entries:
+            # By this machine's clock.
+            since = (sent(entry) or 0) / 1000 - defaults.SKEW.total_seconds()
+            there = images[entry["prefix"], entry["name"]]
+            if made := made_of(entry, there, self.record.view, since):
+                _log.info("%s: its task was forgotten, but not before it wrote", entry["name"])
+                self.record.change(entry["name"], with_outputs(made))
+                self.record.change(entry["name"], settled_by(entry, made))
 
     def send(self, most: int | None = None) -> bool:
         """Mark, send and record what the budget allows; whether there may be room for more.

@@ -1,7 +1,7 @@
-"""States of an item: Earth Engine's tasks' own, and three of cedar's.
+"""States of an item: Earth Engine's tasks' own, and four of cedar's.
 
-The words are those of ``ee.batch.Task.State``; EMPTY, UNKNOWN and INCOMPLETE are cedar's. A state
-that cedar has never heard of is kept as it came, and is neither final nor active.
+The words are those of ``ee.batch.Task.State``; EMPTY, UNKNOWN, INCOMPLETE and CLEANED are cedar's.
+A state that cedar has never heard of is kept as it came, and is neither final nor active.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class TaskState(StrEnum):
     UNKNOWN = "UNKNOWN"
     #: Only in summaries: COMPLETED by the service's word, but outputs are missing.
     INCOMPLETE = "INCOMPLETE"
+    #: Only in summaries: COMPLETED, and its files were deleted, as somebody asked.
+    CLEANED = "CLEANED"
 
 
 #: An item in one of these changes no more by itself.

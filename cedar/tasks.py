@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from . import defaults, shards
-from .changes import cancelling, is_held, is_lacking, now_ms, reported, settled, with_outputs
+from . import defaults
+from .changes import cancelling, is_held, is_lacking, now_ms, reported, with_outputs
 from .exceptions import EngineError
-from .items import ObjectInfo, Output, TaskStatus
-from .settling import images_of
+from .settling import images_of, made_of, settled_by
 from .starting import Starter
 from .states import ACTIVE, FINAL, TaskState
 
 if TYPE_CHECKING:
     from .engines.base import Engine
+    from .items import TaskStatus
     from .ledger import Ledger
     from .record import Record
 
@@ -169,41 +169,13 @@ class Tasks:
                    if e["name"] in ended or e["name"] in forgotten]  # fmt: skip
         images = images_of(entries, self.store) if entries else {}
         for entry in entries:
-            made = self._made(entry, images[entry["prefix"], entry["name"]])
+            # Both are the service's own times.
+            since = (entry["status"].get("creation_timestamp_ms") or 0) / 1000 - 1
+            made = made_of(entry, images[entry["prefix"], entry["name"]], self.record.view, since)
             if [output.name for output in made] != [o["name"] for o in entry["outputs"]]:
                 self.record.change(entry["name"], with_outputs(made))
             if entry["name"] in forgotten:
-                number = None if _is_of_any_number(entry) else entry.get("shards", 1)
-                files = [output.name for output in made]
-                self._settle(entry["name"], shards.is_whole(entry["name"], number, files))
-
-    def _made(self, entry: Entry, images: Sequence[ObjectInfo]) -> list[Output]:
-        """Those of the files of an item's name that its task made, as far as can be told."""
-        metadata = self.record.view
-        size = metadata["submission"]["tile_grid"]["size"]
-        at = shards.offsets((size[0], size[1]), metadata.file_dimensions or (size[0], size[1]))
-        replaced = set(entry.get("replaces", {}).values())
-        # Both are the service's own times.
-        since = (entry["status"].get("creation_timestamp_ms") or 0) / 1000
-        made = [
-            info
-            for info in images
-            if info.version not in replaced
-            and (info.updated is None or info.updated.timestamp() >= since - 1)
-        ]
-        if _is_of_any_number(entry):
-            return [Output.of(info) for info in made]
-        return [Output.of(info) for info in shards.choose(entry["name"], at, made)]
-
-    def _settle(self, name: str, whole: bool) -> None:
-        if whole:
-            self.record.change(name, settled(TaskState.COMPLETED, None))
-        else:
-            message = (
-                "Earth Engine has forgotten its task, and its files aren't all in the store: "
-                "whether it was made isn't known"
-            )
-            self.record.change(name, settled(TaskState.UNKNOWN, message))
+                self.record.change(entry["name"], settled_by(entry, made))
 
     def _is_late(self) -> bool:
         """Whether an item lacks outputs that the store may still be about to show."""
@@ -223,8 +195,3 @@ class Tasks:
         self.record.flush()
         if self._callback is not None:
             self._callback(self.record)
-
-
-def _is_of_any_number(entry: Entry) -> bool:
-    """Whether nobody knows how many files an item's image comes as."""
-    return bool(entry.get("imported")) and "shards" not in entry

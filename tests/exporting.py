@@ -19,6 +19,7 @@ from cedar.states import TaskState
 class Bucket(LocalStore):
     """A directory that passes for a bucket: the engine exports into it by itself."""
 
+    kind = "gcs"
     emulated = True
 
     def destination(self, prefix):
@@ -62,11 +63,11 @@ class Exporter(EarthEngine):
 
     def find(self, descriptions, since):
         self.log.append("find")
-        found = {}
+        found = {description: [] for description in descriptions}
         for task in reversed(self.tasks.values()):
             made = dt.datetime.fromtimestamp(task.created / 1000, dt.UTC)
             if task.description in descriptions and made >= since:
-                found.setdefault(task.description, []).append(task)
+                found[task.description].append(task)
         return found
 
     def list_tasks(self, since=None):

@@ -42,6 +42,15 @@ def test_real_pixels_come_home_and_nothing_else_of_the_store_is_touched(kind, tm
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_records_may_be_in_a_folder_of_a_folder(kind, tmp_path):
+    """Nothing is exported there, so what Earth Engine knows of Drive's folders doesn't matter."""
+    with exporting(kind, tmp_path, tracking_prefix="orders/mine") as (_emulator, tracker):
+        name, _ = tracker.submit(COLLECTION, TILES[:1], *MAY)
+        assert tracker.watch(name, interval=0.1).complete
+        assert tracker.store.stat(f"orders/mine/{name}.json").size
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "answers",
     [

@@ -95,6 +95,29 @@ def test_scratch_of_an_active_item_stays_however_old_it_is(tmp_path):
     assert found(tracker.store) == {(Kind.SCRATCH, str(directory))}
 
 
+def test_scratch_that_no_record_knows_of_stays_for_a_day_at_the_least(tmp_path):
+    tracker = real_tracker(tmp_path / "store")
+    name, _ = tracker.submit(COLLECTION, (0, 0), *MAY)
+    tracker.cancel(name)
+    (entry,) = tracker.read(name).orders
+    ours = scratch_of(tracker.store, entry["request_id"], days=0.5)
+    others = scratch_of(tracker.store, str(uuid.uuid4()), days=0.5)
+    assert found(tracker.store, 0) == {(Kind.SCRATCH, str(ours))}
+    aged(others, 1.1)
+    assert found(tracker.store, 0) == {(Kind.SCRATCH, str(each)) for each in (ours, others)}
+
+
+def test_half_done_work_of_an_order_under_another_prefix_is_kept_by_its_age_alone(tmp_path):
+    tracker = real_tracker(tmp_path / "store", tracking_prefix="OTHERS")
+    name, _ = tracker.submit(COLLECTION, (0, 0), *MAY)
+    (entry,) = tracker.read(name).orders
+    scratch_of(tracker.store, entry["request_id"], days=6)
+    lease(tracker.store, f"OTHERS/{name}.lease")
+    assert found(tracker.store) == set()
+    assert tracker.remnants(0) != []
+    assert {kind for kind, _ in found(tracker.store, 5)} == {Kind.SCRATCH}
+
+
 def test_where_a_record_can_not_be_read_all_scratch_stays(store, caplog):
     scratch_of(store, str(uuid.uuid4()))
     store.write("CEDAR_TRACKING/BROKEN.json", b"{")

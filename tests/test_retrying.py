@@ -476,6 +476,53 @@ def test_tick_tries_again_what_is_due_even_where_all_has_ended(tracker):
     assert tracker.read(name).complete
 
 
+def waiting(tracker, tiles=TILES):
+    """An order whose items failed for a quota, and wait for an hour."""
+    name = failed(tracker, "Quota exceeded for quota metric 'x'.", tiles)
+    tracker.tick()
+    assert tracker.read(name).states == {"UNSUBMITTED": len(tiles)}
+    assert tracker.tick().unfinished
+    assert len(tracker.engine.requests) == len(tiles)
+    return name
+
+
+def test_retry_begins_at_once_what_waits_for_a_quota(tracker):
+    name = waiting(tracker)
+    tracking = tracker.retry(name)
+    assert tracking.states == {"READY": 2}
+    assert [(e["attempt"], len(e["attempts"])) for e in tracking.orders] == [(2, 1), (2, 1)]
+    assert [r.description[-3:] for r in tracker.engine.requests] == ["-a1", "-a1", "-a2", "-a2"]
+    tracker.engine.finish()
+    assert tracker.watch(name, interval=0.01).complete
+
+
+def test_retry_begins_those_that_it_is_asked_for(tracker):
+    name = waiting(tracker)
+    first, second = tracker.read(name).orders
+    assert tracker.retry(name, states=["UNKNOWN"]).states == {"UNSUBMITTED": 2}
+    tracking = tracker.retry(name, items=[first["name"]])
+    assert [e["status"]["state"] for e in tracking.orders] == ["READY", "UNSUBMITTED"]
+    assert tracking.entry(second["name"]) == second
+
+
+def test_what_waits_isnt_begun_whole_where_parts_were_asked_for(tracker, caplog):
+    name = waiting(tracker)
+    before = tracker.read(name).orders
+    tracking = tracker.retry(name, items=["*"], split=True)
+    assert tracking.orders == before
+    first = before[0]["name"]
+    assert f"left as it is: {first} (and 1 more) waits to be made again whole" in caplog.text
+    assert tracker.retry(name, split=True).states == {"READY": 2}
+
+
+def test_what_is_begun_at_once_isnt_begun_again_by_a_round_or_another_retry(tracker, tmp_path):
+    name = waiting(tracker)
+    other = exporting_tracker(tmp_path, tracker.engine)
+    assert tracker.retry(name).states == other.retry(name).states == {"READY": 2}
+    other.tick()
+    assert len(tracker.engine.requests) == 4
+
+
 def test_an_item_of_2019_is_never_due(tracker):
     name = failed(tracker, "Internal error encountered.", (0, 0))
     record = record_of(tracker, name)
@@ -508,6 +555,19 @@ def test_a_pull_that_waits_for_a_quota_is_not_made_before_its_time(tmp_path):
     past = dt.timedelta(hours=-2) / dt.timedelta(milliseconds=1)
     change(tracker, name, lambda entry: entry["status"].update(not_before_ms=now_ms() + int(past)))
     assert tracker.watch(name, interval=0.01).complete
+
+
+def test_a_pull_that_waits_for_a_quota_keeps_its_words_and_can_be_hurried(tmp_path):
+    tracker = real_tracker(tmp_path)
+    name = submitted(tracker, (0, 0))
+    change(tracker, name, status(TaskState.FAILED, error_message="Quota exceeded for 'x'."))
+    (entry,) = tracker.watch(name, timeout=0, interval=0.01).orders
+    assert entry["status"]["error_message"] == "Quota exceeded for 'x'."
+    (entry,) = tracker.retry(name).orders
+    assert (entry["status"]["state"], entry["status"]["error_message"]) == ("READY", None)
+    (entry,) = tracker.watch(name, interval=0.01).orders
+    assert (entry["status"]["state"], entry["attempt"]) == ("COMPLETED", 2)
+    assert entry["status"]["error_message"] is None
 
 
 def test_a_band_part_that_is_pulled_has_the_pixels_of_the_whole(tmp_path):

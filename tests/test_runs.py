@@ -16,7 +16,7 @@ from exported import asked, exporting
 from exporting import exporting_tracker
 from orders import COLLECTION, COLLECTIONS, LANDSAT, real_tracker, utm_grid
 
-from cedar import Tracker, runs, transfer
+from cedar import Tracker, fetching, runs
 from cedar.config import load as load_config
 from cedar.engines.earthengine import EarthEngine
 from cedar.exceptions import CedarError, ConfigError, EngineError, InputError
@@ -591,7 +591,7 @@ def test_a_file_that_cannot_be_used_is_one_line_that_says_why(run_of, tmp_path, 
     [
         ({"tiles": {"index": [[9, 9]]}}, "order one: "),
         ({"tiles": {"index": []}}, "order one: an order needs at least one tile"),
-        ({"tiles": {"bbox": [[0, 0, 1, 1]]}}, r"order one: bbox \[0, 0, 1, 1\] meets no tile"),
+        ({"tiles": {"bbox": [[0, 0, 1, 1]]}}, r"order one: bbox 0 0 1 1 meets no tile"),
         ({"tiles": {"roi": ["nowhere.json"]}}, "order one: can't read .*nowhere.json"),
         ({"period_end": "2020-13-01"}, "order one: "),
         ({"period_freq": "1M"}, "order one: "),
@@ -616,7 +616,7 @@ def test_an_empty_file_is_no_run(tmp_path):
 def test_a_download_that_stops_halfway_is_gone_on_with(run_of, tracker, tmp_path, monkeypatch):
     run = run_of(one=order(steps=HOME))
     with monkeypatch.context() as patch:
-        patch.setattr(transfer, "_images", stop)
+        patch.setattr(fetching.Fetcher, "run", stop)
         with pytest.raises(Stop):
             run.execute(tracker)
     assert run.plan(tracker)[0].steps == ("download",)

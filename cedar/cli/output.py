@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cedar.changes import is_due
-from cedar.states import PLANNED, RETRYABLE, TaskState
+from cedar.changes import is_put_off
+from cedar.states import RETRYABLE, TaskState
 
 if TYPE_CHECKING:
     from cedar.metadata import TrackingMetadata
@@ -64,6 +64,11 @@ def number(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def in_a_line(words: str) -> str:
+    """A service's words, which may have line breaks in them."""
+    return " ".join(words.split())
+
+
 def summary(tracking: TrackingMetadata) -> str:
     """An order in a line."""
     return f"{tracking.name}: {counts(tracking.states)}"
@@ -93,7 +98,7 @@ def troubles(tracking: TrackingMetadata, most: int, more: str) -> list[str]:
 
 def _standing(tracking: TrackingMetadata, entry: Mapping[str, Any]) -> str:
     """An item's state, and until when it waits."""
-    if entry["status"]["state"] in PLANNED and not is_due(entry):
+    if is_put_off(entry):
         moment = dt.datetime.fromtimestamp(entry["status"]["not_before_ms"] / 1000, dt.UTC)
         return f"{tracking.state(entry)} until {moment:%Y-%m-%d %H:%M} UTC"
     return tracking.state(entry)
@@ -106,7 +111,7 @@ def _trouble(
     from cedar.causes import ADVICE, cause_of
 
     message = entries[0]["status"].get("error_message")
-    why = f": {message}" if message else ""
+    why = f": {in_a_line(message)}" if message else ""
     if len(entries) == 1:
         yield f"{standing} {entries[0]['name']}{why}"
     else:
@@ -114,6 +119,8 @@ def _trouble(
         yield from (f"  {entry['name']}" for entry in entries[:most])
         if len(entries) > most:
             yield f"  … and {len(entries) - most:,} more: {more}"
+    if is_put_off(entries[0]):
+        yield "  `cedar retry` begins it at once"
     match standing:
         case TaskState.FAILED:
             yield f"  {ADVICE[cause_of(message).help]}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cedar.changes import is_put_off
 from cedar.states import RETRYABLE
 
 from .base import Command, Settings, open_tracker
@@ -40,8 +41,9 @@ def retry(
 ) -> int:
     """Make items again that failed, are incomplete, or of which nobody knows.
 
-    Each gets one more attempt, of the same images; the attempts before stay in the record. Where an
-    image is gone, it is searched again, and you are asked. Exit code 1: you didn't agree.
+    Each gets one more attempt, of the same images; the attempts before stay in the record. One that
+    is planned and waits, for a quota or after a fault, is begun at once. Where an image is gone, it
+    is searched again, and you are asked. Exit code 1: you didn't agree.
     """
     refused: list[Difference] = []
 
@@ -54,17 +56,26 @@ def retry(
 
     settings.interrupted = f"`{settings.command('resume', name)}` goes on with what was planned"
     tracker = open_tracker(settings)
-    before = {entry["request_id"] for entry in tracker.read(name).orders}
+    before = tracker.read(name).orders
     tracking = tracker.retry(name, states or None, items or None, split, agreed)
-    begun = sum(entry["request_id"] not in before for entry in tracking.orders)
     write(settings, tracking.show(), [summary(tracking)])
-    note(settings, f"{number(begun, 'new attempt')}" if begun else "nothing is made again")
+    note(settings, ", ".join(_begun(before, tracking.orders)) or "nothing is made again")
     if tracking.active:
         note(settings, f"next: {settings.command('watch', tracking.name)}")
     if refused:
         note(settings, f"{number(len(refused), 'item')} left: `--yes` makes them of other images")
         return FAILED
     return DONE
+
+
+def _begun(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say how many attempts there are more than before, and how many have stopped waiting."""
+    known = {entry["request_id"] for entry in before}
+    late = {entry["request_id"] for entry in before if is_put_off(entry)}
+    if new := sum(entry["request_id"] not in known for entry in now):
+        yield number(new, "new attempt")
+    if hurried := sum(e["request_id"] in late and not is_put_off(e) for e in now):
+        yield f"{number(hurried, 'attempt')} wait{'s' if hurried == 1 else ''} no longer"
 
 
 def _tell(settings: Settings, differences: Sequence[Difference]) -> None:

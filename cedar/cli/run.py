@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cedar.results import Result, together
+
 from .base import Command, Settings, open_tracker
-from .errors import DONE, FAILED, INCOMPLETE
+from .errors import CODES, DONE, FAILED
 from .output import counts, note, number, table, write
 
 if TYPE_CHECKING:
@@ -100,14 +102,7 @@ def _ended(outcomes: Sequence[Outcome]) -> list[str]:
 
 def _outcome(settings: Settings, outcomes: Sequence[Outcome]) -> int:
     """Tell again what isn't done, and return the exit code."""
-    from cedar.runs import Result
-
-    results = {outcome.result for outcome in outcomes}
     for outcome in outcomes:
         if outcome.result != Result.DONE:
             note(settings, f"{outcome.result} {outcome.order}: {outcome.message}")
-    if Result.UNFINISHED in results:
-        return INCOMPLETE
-    if Result.FAILED in results:
-        return FAILED
-    return INCOMPLETE if Result.WAITING in results else DONE
+    return CODES[together(outcome.result for outcome in outcomes)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -17,7 +19,6 @@ from .preview import lines
 from .watch import follow
 
 if TYPE_CHECKING:
-    from cedar.grids import Tile, TileGrid
     from cedar.ordering import Existing, Order
     from cedar.preview import Preview
     from cedar.tracker import Tracker
@@ -57,6 +58,10 @@ Box = tuple[float, float, float, float]
 @click.option(
     "--period-closed", type=click.Choice(["left", "both"]), default="both", show_default=True,
     help="Whether a period that only starts at the end is left out.",
+)  # fmt: skip
+@click.option(
+    "--images", metavar="FILE",
+    help="Take only the images that FILE lists: an id a line, `#` before a comment.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be ordered, and order nothing.")
 @click.option("--show-images", is_flag=True, help="List the images that were found.")
@@ -102,13 +107,11 @@ def submit(
         raise click.UsageError("--dry-run and --wait exclude each other")
     if options["dry_run"] and options["pilot"]:
         raise click.UsageError("--dry-run and --pilot exclude each other")
+    from cedar.where import Where
+
     tracker = open_tracker(settings)
-    grid = tracker.tile_grid
-    tiles = [
-        *index,
-        *((row, col) for row in rows for col in cols),
-        *(tile.index for tile in _place_tiles(grid, boxes, points, rois)),
-    ]
+    indices, files = (*index, *product(rows, cols)), tuple(map(Path, rois))
+    tiles = Where(indices, tuple(boxes), tuple(points), files).tiles(tracker.tile_grid)
     preview = _search(settings, tracker, collections, tiles, options, existing)
     return offer(settings, tracker, preview, options)
 
@@ -153,28 +156,6 @@ def offer(
     return _place(settings, tracker, preview, options.get("wait", False), options.get("pilot"))
 
 
-def _place_tiles(
-    grid: TileGrid,
-    boxes: Iterable[Box],
-    points: Iterable[tuple[float, float]],
-    rois: Iterable[str],
-) -> Iterator[Tile]:
-    """Tiles of places, which must each have one."""
-    from cedar.exceptions import InputError
-    from cedar.geometry import LONLAT, read_roi
-
-    for point in points:
-        yield grid.point_to_tile(*point, crs=LONLAT)
-    covered = [
-        (f"--bbox {' '.join(map(str, box))}", grid.bounds_to_tiles(box, LONLAT)) for box in boxes
-    ]
-    covered += [(f"--roi {roi}", grid.roi_to_tiles(*read_roi(roi))) for roi in rois]
-    for what, tiles in covered:
-        if not tiles:
-            raise InputError(f"{what} meets no tile of the grid")
-        yield from tiles
-
-
 def _search(
     settings: Settings,
     tracker: Tracker,
@@ -195,6 +176,7 @@ def _search(
             found,
             options["period_closed"],
             existing,
+            None if options["images"] is None else Path(options["images"]),
         )
 
 

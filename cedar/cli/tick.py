@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .base import Command, Settings, open_tracker
-from .errors import DONE, FAILED, INCOMPLETE
+from .errors import CODES
 from .output import note, summary, write
 
 
@@ -17,8 +17,8 @@ def tick(settings: Settings, names: tuple[str, ...]) -> int:
 
     Of the orders named, or all in the store: finishes what was cut off, asks how tasks are, looks
     for their files, and starts as many as the service's queue has room for. It takes seconds. Two
-    at once do no harm. Exit code 3: something is still to be done; 1: an order can't be gone on
-    with, or an item has just failed.
+    at once do no harm. Exit code 3: something is still to be done; 1: nothing is, but an order
+    can't be gone on with, or an item has just failed.
     """
     settings.interrupted = "what was found is on record; the next `cedar tick` goes on"
     done = open_tracker(settings).tick(names or None)
@@ -32,8 +32,4 @@ def tick(settings: Settings, names: tuple[str, ...]) -> int:
     )
     for name, error in done.failures.items():
         note(settings, f"Error: {name}: {error}")
-    if done.failures:
-        return FAILED
-    if done.unfinished:
-        return INCOMPLETE
-    return DONE if all(tracking.complete for tracking in done.orders) else FAILED
+    return CODES[done.result]

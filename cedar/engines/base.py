@@ -75,6 +75,7 @@ class Engine(ABC):
         start: dt.datetime,
         end: dt.datetime,
         filters: Sequence[Mapping[str, Any]] = (),
+        images: Sequence[str] | None = None,
     ) -> list[ImageInfo]:
         """Find the images of a collection that meet a tile, in one request for the whole range.
 
@@ -84,6 +85,8 @@ class Engine(ABC):
             Half-open range of acquisition times, UTC.
         filters
             As :meth:`record_filter` puts them.
+        images
+            ``system:index`` of those that are wanted; None: all.
         """
 
     @abstractmethod

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from ..changes import is_lacking
+from ..changes import is_cleaned, state_of
 from ..exceptions import DocumentError
 from ..shards import check_count
 from ..states import ACTIVE, TaskState
@@ -42,8 +42,11 @@ class TrackingMetadata(Document):
 
     @staticmethod
     def state(entry: Entry) -> str:
-        """An entry's state as summaries count it: INCOMPLETE where COMPLETED lacks outputs."""
-        return str(TaskState.INCOMPLETE if is_lacking(entry) else entry["status"]["state"])
+        """An entry's state as summaries count it.
+
+        INCOMPLETE where it is COMPLETED and lacks outputs, CLEANED where those were deleted.
+        """
+        return str(state_of(entry))
 
     @property
     def states(self) -> dict[str, int]:
@@ -52,8 +55,11 @@ class TrackingMetadata(Document):
 
     @property
     def complete(self) -> bool:
-        """Whether every item is COMPLETED with its outputs recorded, or EMPTY."""
-        return self.states.keys() <= {TaskState.COMPLETED, TaskState.EMPTY}
+        """Whether every item is COMPLETED with its outputs recorded, or EMPTY.
+
+        Whose files were deleted since, as somebody asked, was complete.
+        """
+        return self.states.keys() <= {TaskState.COMPLETED, TaskState.CLEANED, TaskState.EMPTY}
 
     @property
     def progress(self) -> float:
@@ -132,7 +138,9 @@ class TrackingMetadata(Document):
                     "n_images": entry["n_images"],
                     "progress": _progress(entry),
                     "error": entry["status"].get("error_message"),
-                    "outputs": [output["name"] for output in entry["outputs"]],
+                    "outputs": []
+                    if is_cleaned(entry)
+                    else [output["name"] for output in entry["outputs"]],
                 }
                 for entry in self.orders
             ],
@@ -145,7 +153,7 @@ class TrackingMetadata(Document):
 
 def _progress(entry: Entry) -> float:
     match TrackingMetadata.state(entry):
-        case TaskState.COMPLETED | TaskState.EMPTY:
+        case TaskState.COMPLETED | TaskState.CLEANED | TaskState.EMPTY:
             return 1.0
         case TaskState.RUNNING:
             return float(entry["status"].get("progress") or 0)

@@ -80,6 +80,21 @@ def test_retry_takes_states_and_items(order, cedar, record):
     assert cedar("retry", name, "--state", "COMPLETED").code == 2
 
 
+def test_retry_begins_at_once_what_waits_for_its_time(order, cedar, record):
+    name = order()
+    record(name, failed("Quota exceeded."))
+    assert cedar("watch", name, "--timeout", 0).code == 3
+    lines = cedar("show", name).out.splitlines()[-2:]
+    assert lines[0].startswith("READY until ")
+    assert lines[0].endswith(f"{ITEM}: Quota exceeded.")
+    assert lines[1] == "  `cedar retry` begins it at once"
+    done = cedar("retry", name)
+    assert done == (
+        0, f"{name}: 1 READY\n", f"1 attempt waits no longer\nnext: cedar watch {name}\n",
+    )  # fmt: skip
+    assert cedar("watch", name).code == 0
+
+
 def test_retry_splits(order, cedar, record):
     name = order()
     record(name, failed("User memory limit exceeded."))
@@ -156,7 +171,7 @@ def test_failures_of_one_cause_are_told_together_in_the_services_words(order, ce
         (
             {"state": "READY", "error_message": "Quota exceeded.", "not_before_ms": 4102444800000},
             f"READY until 2100-01-01 00:00 UTC {ITEM}: Quota exceeded.",
-            None,
+            "`cedar retry` begins it at once",
         ),
         ({"state": "READY"}, None, None),
     ],

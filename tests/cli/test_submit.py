@@ -96,8 +96,8 @@ def test_tiles_of_every_kind_are_joined_and_each_is_there_once(configure, cedar,
     [
         ((), "say which tiles: --index, --row with --col, --bbox, --point or --roi"),
         (("--row", 0), "--row and --col go together"),
-        (("--bbox", 0, 0, 1, 1), "--bbox 0.0 0.0 1.0 1.0 meets no tile of the grid"),
-        (("--roi", "far.geojson"), "--roi far.geojson meets no tile of the grid"),
+        (("--bbox", 0, 0, 1, 1), "bbox 0.0 0.0 1.0 1.0 meets no tile of the grid"),
+        (("--roi", "far.geojson"), "roi far.geojson meets no tile of the grid"),
         (("--point", 0, 0), "is outside tile grid 'Paraguay east'"),
         (("--index", 0), "'--period-start' is not a valid integer"),
     ],
@@ -309,3 +309,29 @@ def test_what_will_be_refused_is_not_asked_about(configure, on_a_terminal, here)
     assert "[y/N]" not in seen
     assert "tracker.max_tasks is 1" in seen
     assert not (here / "store").exists()
+
+
+# ---- listed images
+
+
+def test_images_takes_those_that_a_file_lists(configure, cedar, here):
+    configure()
+    (here / "images.txt").write_text("# clear\nLC08_224078_20200518\nLC08_1\n", "utf-8")
+    done = cedar(*FIRST, "--images", "images.txt", "--show-images", "--dry-run", "--json")
+    assert [image["id"] for image in done.json["images"]] == [f"{COLLECTION}/LC08_224078_20200518"]
+    assert done.json["not_found"] == [f"{COLLECTION}/LC08_1"]
+    done = cedar(*FIRST, "--images", "images.txt")
+    assert done.code == 0
+    warned = "Warning: 1 of 2 listed images: no tile, period and filter has it, or it doesn't exist"
+    assert f"{warned}: {COLLECTION}/LC08_1\n" in done.err
+    shown = cedar("show", done.out.strip(), "--json").json
+    assert shown["submission"]["images"] == {COLLECTION: ["LC08_1", "LC08_224078_20200518"]}
+    assert shown["orders"][0]["n_images"] == 1
+
+
+def test_a_line_that_lists_no_image_is_an_error_with_its_number(configure, cedar, here):
+    configure()
+    (here / "images.txt").write_text("LC08_224078_20200518\nLC08 1\n", "utf-8")
+    done = cedar(*FIRST, "--images", "images.txt")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "Error: images.txt, line 2: 'LC08 1' isn't the id of an image\n"

@@ -29,8 +29,9 @@ def engine():
 TILE = utm_grid()[0, 0]
 
 
-def search(engine, tile=TILE, start=START, end=END, collection=None):
-    return engine.search(collection or resolve(COLLECTION, COLLECTIONS), tile, start, end)
+def search(engine, tile=TILE, start=START, end=END, collection=None, images=None):
+    collection = collection or resolve(COLLECTION, COLLECTIONS)
+    return engine.search(collection, tile, start, end, images=images)
 
 
 def test_ancestor_11_what_is_found_says_all_that_a_record_needs_whatever_the_time_zone(engine):
@@ -121,6 +122,24 @@ def test_a_range_with_more_images_than_the_service_lists_is_searched_in_parts():
     with Emulator(strict=False) as emulator:
         assert search(EarthEngine(emulator=emulator), tile, *whole, collection) == found
     assert 5000 < len(found) < 10000
+
+
+def test_of_listed_images_those_are_found_that_meet_the_tile_in_the_range(engine):
+    listed = ["LC08_224078_20200518", "LC08_224079_20200518"]
+    assert [image.index for image in search(engine, images=listed)] == listed[:1]
+    assert search(engine, end=START + dt.timedelta(days=1), images=listed) == []
+
+
+def test_more_listed_images_than_a_request_should_carry_are_asked_for_in_parts():
+    real = ["LC08_224077_20200518", "LC08_224078_20200518"]
+    listed = sorted([*real, *(f"LC08_{number:06d}_20200518" for number in range(10_000))])
+    with Emulator(LANDSAT) as emulator:
+        engine = EarthEngine(emulator=emulator)
+        engine.connect()
+        asked = len(emulator.requests)
+        found = search(engine, images=[*listed[::2], *listed[1::2]])
+        assert [request.status for request in emulator.requests[asked:]] == [200, 200, 200]
+    assert [image.index for image in found] == real
 
 
 @pytest.fixture

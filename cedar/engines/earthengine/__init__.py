@@ -258,11 +258,12 @@ class EarthEngine(Engine):
         start: dt.datetime,
         end: dt.datetime,
         filters: Sequence[Mapping[str, Any]] = (),
+        images: Sequence[str] | None = None,
     ) -> list[ImageInfo]:
         from .search import search
 
         self.connect()
-        return search(collection, tile, start, end, filters)
+        return search(collection, tile, start, end, filters, images)
 
     def export_options(
         self, options: Mapping[str, Any], size: tuple[int, int], n_bands: int, dtype: str

@@ -27,6 +27,8 @@ class Limiter:
     First come, first served: one of many bytes waits until there is room for it, and whoever came
     later waits behind it; else a stream of small ones would hold it up for ever.
 
+    What a second allows may start together; the next then waits until that second is over.
+
     Additive increase, multiplicative decrease, as TCP does: a 429 halves what is let through at
     once, and twenty answers without one raise it by one.
 
@@ -46,13 +48,16 @@ class Limiter:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ):
-        self._most, self._interval, self._bytes = at_once, 1 / per_second, bytes_in_flight
+        self._most, self._bytes = at_once, bytes_in_flight
         self._clock, self._sleep = clock, sleep
         self._changed = threading.Condition()
         self._queue: deque[object] = deque()
         self._allowed, self._calm = at_once, 0
         self._running, self._held = 0, 0
-        self._next, self._slowed = float("-inf"), float("-inf")
+        self._slowed = float("-inf")
+        #: When the last ones started, as many as may in the time from the first of them.
+        self._starts: deque[float] = deque(maxlen=max(1, int(per_second)))
+        self._window = max(1, int(per_second)) / per_second
 
     @property
     def allowed(self) -> int:
@@ -109,8 +114,10 @@ class Limiter:
             # Whoever gives up waiting, too, makes way for the next.
             self._queue.remove(ticket)
             self._changed.notify_all()
-        start = max(self._next, self._clock())
-        self._next = start + self._interval
+        start = self._clock()
+        if len(self._starts) == self._starts.maxlen:
+            start = max(start, self._starts[0] + self._window)
+        self._starts.append(start)
         return start
 
     def _fits(self, size: int) -> bool:

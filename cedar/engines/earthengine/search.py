@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _BANDS: Final = "cedar:bands"
 _RESOLUTION: Final = "cedar:resolution"
+#: Images that one request lists: of 100 characters each they are a twentieth of the 10 MB that it
+#: may have, and their rows are no more than one answer holds.
+_LISTED: Final = 5_000
 
 
 def search(
@@ -29,21 +32,32 @@ def search(
     start: dt.datetime,
     end: dt.datetime,
     filters: Sequence[Mapping[str, Any]],
+    images: Sequence[str] | None,
 ) -> list[ImageInfo]:
     """Find the images of a collection that meet a tile, by time, then index.
 
-    One request; where the range is too large for the service, one for each half of it.
+    One request; where the range is too large for the service, one for each half of it, and one for
+    each so many of the images that are wanted.
     """
     names = ["system:index", "system:time_start", "system:id", "system:version", _BANDS]
     names += [_RESOLUTION] if collection.resolution is None else []
     names += [name for name in collection.properties if name not in names]
     with translated():
-        images = ee.ImageCollection(collection.id).filterBounds(_geometry(tile))
+        whole = ee.ImageCollection(collection.id).filterBounds(_geometry(tile))
         for recorded in filters:
-            images = images.filter(build(recorded))
-    rows = _rows(images, collection, names, start, end)
+            whole = whole.filter(build(recorded))
+        parts = [whole] if images is None else _listed(whole, images)
+    rows = [row for part in parts for row in _rows(part, collection, names, start, end)]
     found = [_info(collection.id, dict(zip(names, row, strict=True))) for row in rows]
     return sorted(found, key=lambda image: (image.time_start, image.index))
+
+
+def _listed(whole: ee.ImageCollection, images: Sequence[str]) -> list[ee.ImageCollection]:
+    """Return what of a collection is listed, in parts that a request can ask for."""
+    return [
+        whole.filter(ee.Filter.inList("system:index", list(images[first : first + _LISTED])))
+        for first in range(0, len(images), _LISTED)
+    ]
 
 
 def _rows(
