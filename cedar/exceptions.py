@@ -6,7 +6,8 @@ where, and what to do, and carries the ids it is about as attributes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 
 class CedarError(Exception):
@@ -121,6 +122,40 @@ class OversizedError(DocumentError, StoreError):
 
 class Conflict(StoreError):
     """A conditional write lost: the object isn't at the version the writer expected."""
+
+
+class Interrupted(StoreError):
+    """Bytes didn't all arrive: the rest may be had a moment later.
+
+    Attributes
+    ----------
+    slow_down : bool
+        The service asks for fewer requests.
+    """
+
+    def __init__(self, message: str, key: str, *, slow_down: bool = False):
+        super().__init__(message, key)
+        self.slow_down = slow_down
+
+
+class DownloadError(CedarError):
+    """Files of an order could not be downloaded; all others were.
+
+    Attributes
+    ----------
+    failures : dict of Path to CedarError
+        Why each could not.
+    files : dict of str to list of Path
+        The files that are here, as `Tracker.download` returns them.
+    """
+
+    def __init__(self, failures: Mapping[Path, CedarError], files: Mapping[str, Sequence[Path]]):
+        self.failures, self.files = (
+            dict(failures),
+            {task: [*paths] for task, paths in files.items()},
+        )
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        super().__init__(f"{next(iter(failures.values()))}{more}")
 
 
 class EngineError(CedarError):

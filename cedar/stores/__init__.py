@@ -15,12 +15,18 @@ from typing import Any, Final, cast
 
 from ..exceptions import InputError
 from .base import ABSENT, ANY, Store
+from .primitives import Origin
 
-__all__ = ["ABSENT", "ANY", "Store", "kinds", "open_store", "store_module"]
+__all__ = ["ABSENT", "ANY", "Origin", "Store", "kinds", "open_store", "store_module"]
 
 
 #: Modules here that all stores share. Those of one kind alone are called after it: ``gcs_upload``.
-SHARED: Final = frozenset({"base", "checksums", "files", "keys", "leases", "remnants", "versions"})
+SHARED: Final = frozenset(
+    {
+        *("base", "checksums", "files", "keys", "leases", "parts", "primitives", "remnants"),
+        *("streams", "versions"),
+    }
+)
 
 
 def kinds() -> list[str]:
@@ -65,4 +71,6 @@ def open_store(kind: str, section: Mapping[str, Any], directory: Path) -> Store:
     InputError
         There is no such kind, or a package that it needs isn't installed.
     """
-    return cast(Store, store_module(kind).from_config(section, directory))
+    store = cast(Store, store_module(kind).from_config(section, directory))
+    store.origin = Origin(kind, section, directory)
+    return store

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import builtins
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from ..defaults import MAX_DOCUMENT
 from ..exceptions import Conflict, StoreError
-from ..items import Destination, ObjectInfo
+from ..items import ObjectInfo
 from .checksums import CHUNK, algorithm_of, file_checksum, summing
 from .files import explained
 from .keys import (
@@ -28,6 +27,7 @@ from .keys import (
     too_large,
 )
 from .leases import Leases
+from .primitives import Primitives
 from .versions import ABSENT, ANY, IfVersion
 
 __all__ = ["ABSENT", "ANY", "IfVersion", "Store", "check_key", "document_key", "encode_document"]
@@ -36,135 +36,8 @@ __all__ = ["ABSENT", "ANY", "IfVersion", "Store", "check_key", "document_key", "
 _TRIES: Final = 10
 
 
-class Store(ABC):
-    """Objects (images and JSON documents) by key, each with a version that every write changes.
-
-    A key is one or more parts separated by ``/``. A name is the stem of a document or an image:
-    it never carries the prefix, and every method that takes one also takes it with ``.json``.
-    """
-
-    #: The word for it in the configuration and in records.
-    kind: ClassVar[str]
-    #: Seconds that have to be between two writes of one object.
-    write_interval: ClassVar[float] = 0.0
-    #: How many objects are read or written at once.
-    workers: ClassVar[int] = 8
-    #: Whether what it reaches is the emulator's, or what else is on this machine's loopback.
-    emulated: bool = False
-
-    @abstractmethod
-    def objects(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Objects whose key starts with `prefix`, character by character; lazy.
-
-        End a folder with ``/``: ``CEDAR`` is also the start of ``CEDAR_TRACKING/…``.
-        """
-
-    @abstractmethod
-    def stat(self, key: str) -> ObjectInfo:
-        """What is known of an object without reading it.
-
-        Raises
-        ------
-        NotFoundError
-            It isn't there.
-        """
-
-    @abstractmethod
-    def read(self, key: str, start: int | None = None, end: int | None = None) -> bytes:
-        """Bytes ``[start, end)`` of an object, fewer where it is shorter; all by default.
-
-        Raises
-        ------
-        InputError
-            `start` or `end` is negative.
-        NotFoundError
-            It isn't there.
-        """
-
-    @abstractmethod
-    def write(self, key: str, data: bytes, if_version: IfVersion = ANY) -> ObjectInfo:
-        """Write an object wholly or not at all; what it is now.
-
-        Raises
-        ------
-        Conflict
-            The object isn't at `if_version`: another version, there against ABSENT, or gone.
-        """
-
-    @abstractmethod
-    def put(
-        self, path: str | os.PathLike[str], key: str, if_version: IfVersion = ANY
-    ) -> ObjectInfo:
-        """Move a finished file in, wholly or not at all; what the object is now.
-
-        Raises
-        ------
-        Conflict
-            As in :meth:`write`; the file stays where it was.
-        InputError
-            `path` isn't a regular file.
-        """
-
-    @abstractmethod
-    def fetch(
-        self,
-        key: str,
-        path: str | os.PathLike[str],
-        checksum: str | None = None,
-        if_version: IfVersion = ANY,
-    ) -> ObjectInfo:
-        """Copy an object to a local file, which appears whole and verified or not at all.
-
-        Parameters
-        ----------
-        key : str
-            The object.
-        path : path-like
-            The file; its directory is made, and what was there is replaced.
-        checksum : str, optional
-            ``algorithm:digest`` that the bytes must have.
-        if_version : optional
-            The version to copy.
-
-        Returns
-        -------
-        ObjectInfo
-            What was copied, with a checksum of the bytes that were written: of the same algorithm
-            as `checksum`, by default the one that the store knows.
-
-        Raises
-        ------
-        NotFoundError
-            It isn't there.
-        Conflict
-            It isn't at `if_version`.
-        StoreError
-            The copy isn't what it should be; nothing is left of it.
-        """
-
-    @abstractmethod
-    def delete(self, key: str, missing_ok: bool = True, if_version: IfVersion = ANY) -> None:
-        """Delete one object.
-
-        Raises
-        ------
-        Conflict
-            The object is there, but not at `if_version`.
-        NotFoundError
-            It isn't there, and `missing_ok` is False.
-        """
-
-    @abstractmethod
-    def scratch(self, prefix: str) -> Path:
-        """A local directory for half-done work, the same at every call; never listed."""
-
-    @abstractmethod
-    def destination(self, prefix: str) -> Destination:
-        """Where an engine writes what goes under `prefix`."""
-
-    @abstractmethod
-    def identity(self) -> dict[str, str]:
-        """What it is, wherever it is reached from: ``{"kind": …, "identity": …}``."""
+class Store(Primitives):
+    """A store: its primitives, and what is built on them."""
 
     def free(self) -> int | None:
         """Bytes that still have room; None where there is no limit, or nobody says.
@@ -355,7 +228,7 @@ class Store(ABC):
         wanted = known or self.stat(key)
         with explained(f"can't compare {path} with {key}", key):
             if path.exists():
-                if self._is_copy(path, wanted):
+                if self.is_copy(path, wanted):
                     return path
                 if not overwrite:
                     raise StoreError(
@@ -364,7 +237,8 @@ class Store(ABC):
         self.fetch(key, path, wanted.checksum, ANY if known is None else known.version)
         return path
 
-    def _is_copy(self, path: Path, info: ObjectInfo) -> bool:
+    def is_copy(self, path: Path, info: ObjectInfo) -> bool:
+        """Whether a local file has the size and checksum of an object."""
         if path.stat().st_size != info.size:
             return False
         checksum = info.checksum or self.checksum(info.key)

@@ -8,7 +8,7 @@ import mimetypes
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Final
@@ -22,12 +22,14 @@ from ..items import Destination, ObjectInfo
 from .base import Store
 from .checksums import algorithm_of, checksum_of, file_checksum
 from .files import arriving, cache_directory, explained
-from .gcs_access import credential_of
+from .gcs_access import SERVICE
 from .gcs_connection import TIMEOUT, Connection, info_of, look_at
 from .gcs_deletion import DELETE, delete_all
 from .gcs_download import Slice, download
+from .gcs_stream import stream
 from .gcs_upload import upload
 from .keys import check_key
+from .streams import check_object, check_stream
 from .versions import ABSENT, ANY, Expect, IfVersion
 
 #: JSON Schema (2020-12) of the configuration's section `gcs`.
@@ -155,8 +157,8 @@ class GCSStore(Store):
         """
         with self._lock:
             if self._connection is None:
-                credentials = credential_of(self).credentials
-                self._connection = Connection(self.bucket, credentials, self.url, self.project)
+                found = SERVICE.credential(self.credentials, self.emulated).credentials
+                self._connection = Connection(self.bucket, found, self.url, self.project)
             return self._connection
 
     def objects(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -282,6 +284,19 @@ class GCSStore(Store):
             copied.checksum,
             ref=f"gs://{self.bucket}/{key}",
         )
+
+    def stream(
+        self, key: str, start: int, end: int, if_version: IfVersion = ANY, timeout: float = 60.0
+    ) -> Generator[bytes, None, None]:
+        """Bytes ``[start, end)`` of an object in order, by one request and unchecked.
+
+        They are of one generation, though the object be replaced meanwhile.
+        """
+        check_stream(key, start, end, if_version)
+        if start == end:
+            check_object(self.stat(key), end, if_version)
+            return
+        yield from stream(self.connection, key, start, end, _generation(if_version), timeout)
 
     def delete(self, key: str, missing_ok: bool = True, if_version: IfVersion = ANY) -> None:
         """Delete one object.

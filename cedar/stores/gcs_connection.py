@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
-import urllib3.exceptions
 from google.api_core.exceptions import GoogleAPICallError, from_http_status
-from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError, TransportError
-from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 
-from ..credentials import is_loopback
 from ..exceptions import ConfigError, Conflict, NotFoundError, StoreError
 from ..items import ObjectInfo
 from ..retry import persist
+from .http_session import BUSY, CONNECT, RATE_LIMITED, Session
 
 T = TypeVar("T")
 
@@ -29,19 +24,12 @@ T = TypeVar("T")
 ROLE: Final = "Storage Object User (roles/storage.objectUser)"
 
 #: Seconds to connect, and to wait for the next byte.
-TIMEOUT: Final = 10.0, 120.0
-#: Seconds in which a token has to be had.
-_TOKEN_TIMEOUT: Final = 60
-#: Connections that are kept: more threads than that would connect every time.
-_POOL: Final = 32
-_OF_THE_NETWORK: Final = OSError, urllib3.exceptions.HTTPError
+TIMEOUT: Final = CONNECT, 120.0
 #: Characters of the service's words in an error.
 _MOST_WORDS: Final = 300
 
 # cloud.google.com/storage/docs/retry-strategy
 _TRANSIENT_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
-#: Of a refusal, whatever its status is.
-_TRANSIENT_REASONS: Final = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 #: What tells a bucket's 404 from an object's.
 NO_BUCKET: Final = "bucket does not exist"
 #: The service's words → how to mend it.
@@ -51,99 +39,29 @@ _MENDS: Final = {
 }
 
 
-class Session:
-    """HTTP with a credential that goes to one host and no other; safe to use from several threads.
-
-    It is what the official client needs of a :class:`requests.Session`. It follows no redirection.
-    Its errors are the built-in ConnectionError and TimeoutError, which show no address: that of a
-    resumable upload is as good as a password.
-
-    Parameters
-    ----------
-    credentials : google.auth.credentials.Credentials
-        Whose token is sent.
-    url : str
-        The host.
-    """
-
-    def __init__(self, credentials: Any, url: str):
-        self._origin = _origin(url)
-        self._session: requests.Session = (
-            requests.Session()
-            if isinstance(credentials, AnonymousCredentials)
-            else AuthorizedSession(credentials, refresh_timeout=_TOKEN_TIMEOUT)
-        )
-        self._session.trust_env = not is_loopback(url)
-        # Else what ~/.netrc has for the host would take the credential's place.
-        self._session.auth = _unchanged
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=_POOL))
-
-    def request(self, method: str, url: str, **kwds: Any) -> requests.Response:
-        """Make one request, as :meth:`requests.Session.request` does.
-
-        Raises
-        ------
-        ConnectionError, TimeoutError
-            It may succeed a moment later.
-        StoreError
-            The address is another host's, or the host can't prove who it is.
-        """
-        # The address of an upload is what the service says.
-        if _origin(url) != self._origin:
-            raise StoreError("Cloud Storage named an address that isn't its own: it isn't followed")
-        with plain_errors():
-            return self._session.request(method, url, **kwds, allow_redirects=False)
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url.lower())
-    return parts.scheme, parts.netloc
-
-
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-@contextlib.contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn the network's errors in a block into built-in ones, without the address.
-
-    Raises
-    ------
-    ConnectionError, TimeoutError
-        It may succeed a moment later.
-    StoreError
-        The host can't prove who it is.
-    """
-    try:
-        yield
-    except (requests.Timeout, urllib3.exceptions.TimeoutError):
-        raise TimeoutError("it doesn't answer") from None
-    except (
-        requests.ConnectionError,
-        requests.exceptions.ChunkedEncodingError,
-        requests.exceptions.ContentDecodingError,
-        urllib3.exceptions.HTTPError,
-    ) as error:
-        root: BaseException = error
-        # What was being handled when the request was made is none of its causes.
-        while isinstance(inner := root.__cause__ or root.__context__, _OF_THE_NETWORK):
-            root = inner
-        why = getattr(root, "strerror", None) or type(root).__name__
-        if isinstance(root, ssl.SSLCertVerificationError):
-            raise StoreError(f"Cloud Storage can't prove who it is: {why}") from None
-        raise ConnectionError(why) from None
-
-
 def is_transient(error: Exception) -> bool:
     """Whether the same request may succeed a moment later."""
     if isinstance(error, GoogleAPICallError):
-        reasons = {each.get("reason") for each in error.errors if isinstance(each, dict)}
-        return error.code in _TRANSIENT_STATUS or not reasons.isdisjoint(_TRANSIENT_REASONS)
+        return error.code in _TRANSIENT_STATUS or not _reasons(error).isdisjoint(RATE_LIMITED)
     if isinstance(error, GoogleAuthError):
         return error.retryable or isinstance(error, TransportError)
     return isinstance(error, ConnectionError | TimeoutError)
+
+
+def slows_down(error: Exception) -> bool:
+    """Whether the service asks for fewer requests."""
+    return isinstance(error, GoogleAPICallError) and (
+        error.code in BUSY or not _reasons(error).isdisjoint(RATE_LIMITED)
+    )
+
+
+def _reasons(error: GoogleAPICallError) -> set[str]:
+    """The service's reasons for a refusal; the client leaves them out where it uploads."""
+    try:
+        errors = error.errors or error.response.json()["error"]["errors"]
+        return {str(each.get("reason")) for each in errors}
+    except (AttributeError, KeyError, TypeError, ValueError):  # It isn't in the service's form.
+        return set()
 
 
 class Connection:
@@ -169,7 +87,7 @@ class Connection:
 
     def __init__(self, bucket: str, credentials: Any, url: str, project: str | None):
         self.url = url
-        self.session = Session(credentials, url)
+        self.session = Session(credentials, url, "Cloud Storage")
         try:
             self.client = storage.Client(
                 project=project,
@@ -182,6 +100,29 @@ class Connection:
         # With it, the first use of a bucket also asks for its location, in a thread of its own.
         self.client._bucket_metadata_cache = None  # noqa: SLF001  (there is no other switch)
         self.bucket = self.client.bucket(bucket, user_project=project)
+
+    def media(
+        self,
+        key: str,
+        generation: int | None,
+        headers: Mapping[str, str],
+        timeout: tuple[float, float],
+    ) -> requests.Response:
+        """Ask once for an object's bytes, or those that `headers` name; none is read yet.
+
+        Raises
+        ------
+        ConnectionError, TimeoutError
+            It may succeed a moment later.
+        """
+        return self.session.request(
+            "GET",
+            f"{self.url}/download/storage/v1{objects_path(self.bucket)}/{quote(key, safe='')}",
+            params={"alt": "media", **conditions(self.bucket, generation)},
+            headers=headers,
+            stream=True,
+            timeout=timeout,
+        )
 
     def ask(
         self,

@@ -11,11 +11,10 @@ import logging
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO, Final
-from urllib.parse import quote
 
 from ..exceptions import Conflict, StoreError
 from .checksums import CHUNK, summing
-from .gcs_connection import TIMEOUT, Connection, conditions, objects_path, plain_errors, refused
+from .gcs_connection import TIMEOUT, Connection, refused
 from .keys import too_large
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ class Download:
         """
         before = self.size
         try:
-            with plain_errors():
+            with self._connection.session.plain_errors():
                 self._receive()
         except (ConnectionError, TimeoutError):
             if self.size == before:
@@ -178,16 +177,7 @@ class Download:
         headers = {"Accept-Encoding": "gzip"}
         if first:
             headers["Range"] = f"bytes={first}-"
-        bucket = self._connection.bucket
-        path = f"{objects_path(bucket)}/{quote(self._key, safe='')}"
-        with self._connection.session.request(
-            "GET",
-            f"{self._connection.url}/download/storage/v1{path}",
-            params={"alt": "media", **conditions(bucket, self.generation)},
-            headers=headers,
-            stream=True,
-            timeout=TIMEOUT,
-        ) as response:
+        with self._connection.media(self._key, self.generation, headers, TIMEOUT) as response:
             if response.status_code not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
                 raise refused(response)
             if first and response.status_code == HTTPStatus.OK:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..items import Destination, ObjectInfo
 from ..retry import delays
 from .base import ABSENT, ANY, IfVersion, Store
 from .files import arriving, cache_directory, explained
-from .gdrive_access import credential_of, quota_of
+from .gdrive_access import SERVICE, quota_of
 from .gdrive_connection import DEFAULT_URL, Connection, Content
 from .gdrive_deletion import Deleter
 from .gdrive_files import Files
@@ -29,6 +29,7 @@ from .gdrive_reading import Reader
 from .gdrive_resources import ID, DriveFile
 from .gdrive_writing import TRIES, Writer
 from .keys import check_key
+from .streams import check_stream
 
 #: JSON Schema (2020-12) of the configuration's section `gdrive`.
 CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
@@ -281,6 +282,18 @@ class GDriveStore(Store):
                 raise StoreError(f"{key} is {info.checksum}, but {checksum} was expected", key)
         return info
 
+    def stream(
+        self, key: str, start: int, end: int, if_version: IfVersion = ANY, timeout: float = 60.0
+    ) -> Generator[bytes, None, None]:
+        """Bytes ``[start, end)`` of an object in order, by one request and unchecked.
+
+        Drive gives what a file has by then, whatever it was: the version is looked at once before,
+        and not again for ten minutes if it was listed or looked at. That it is still what it was
+        only the checksum of all bytes says.
+        """
+        check_stream(key, start, end, if_version)
+        yield from self._parts.reader.stream(key, start, end, if_version, timeout)
+
     def delete(self, key: str, missing_ok: bool = True, if_version: IfVersion = ANY) -> None:
         """Delete one object, by default into the trash."""
         check_key(key)
@@ -349,7 +362,8 @@ class _Parts:
     """What a store is made of, when it is first needed."""
 
     def __init__(self, store: GDriveStore):
-        self.connection = Connection(credential_of(store).credentials, store.url)
+        found = SERVICE.credential(store.credentials, store.emulated).credentials
+        self.connection = Connection(found, store.url)
         self.files = Files(self.connection)
         self.folders = Folders(self.files, store.folder)
         self.objects = Objects(self.files, self.folders, f"the folder {store.folder!r} of Drive")

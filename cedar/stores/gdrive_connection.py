@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -24,9 +24,11 @@ from googleapiclient.http import HttpRequest, MediaIoBaseUpload
 
 from ..exceptions import NotFoundError, StoreError
 from ..retry import persist
+from . import http_session
 from .checksums import CHUNK, checksum_of, summing
 from .gdrive_errors import UNREACHABLE, is_transient, refusal, short
 from .gdrive_session import Http, Session
+from .gdrive_stream import ask_for_range
 
 T = TypeVar("T")
 
@@ -105,6 +107,8 @@ class Connection:
 
     def __init__(self, credentials: Any, url: str):
         self._session, self._url = Session(credentials, url), url
+        # httplib2 has no content in pieces.
+        self._media = http_session.Session(credentials, url, "Drive")
         self._service = self._session.service
         # To make one takes milliseconds: all its methods are made anew.
         self.files, self.about = self._service.files(), self._service.about()
@@ -246,6 +250,30 @@ class Connection:
             data, size = self._persist(part, f"read {key} from Drive", key, None)
             sink.write(data)
             start += len(data)
+
+    def stream(
+        self, file_id: str, key: str, start: int, end: int, timeout: float
+    ) -> Generator[bytes, None, None]:
+        """Bytes ``[start, end)`` of a file's content, of which there is one at least, unchecked.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds in which a byte has to come.
+
+        Raises
+        ------
+        Conflict
+            The content is shorter.
+        Interrupted
+            They didn't all arrive.
+        StoreError
+            As :meth:`ask` does.
+        """
+        request = self.files.get_media(fileId=file_id, supportsAllDrives=True)
+        asked = partial(ask_for_range, self._media, request.uri, key, start, end, timeout)
+        response = self._persist(asked, f"read {key} from Drive", key, None)
+        yield from self._media.pieces(response, key, start, end)
 
     def _part(self, uri: str, start: int) -> tuple[bytes, int]:
         """Bytes from `start` on, and how many the file has."""

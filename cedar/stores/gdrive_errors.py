@@ -14,13 +14,13 @@ from google.auth.exceptions import GoogleAuthError, TransportError
 from googleapiclient.errors import HttpError
 
 from ..exceptions import Conflict, NotFoundError, StoreError
+from .http_session import BUSY, RATE_LIMITED
 
 #: Characters of the service's words in an error.
 _MOST_WORDS: Final = 300
 
 # developers.google.com/workspace/drive/api/guides/handle-errors
 _TRANSIENT_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
-_TRANSIENT_REASONS: Final = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 #: Of a plain OSError.
 UNREACHABLE: Final = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH})
 _FULL: Final = (
@@ -55,7 +55,7 @@ def is_transient(error: Exception) -> bool:
     match error:
         case HttpError():
             reasons, _ = _told(error)
-            return error.status_code in _TRANSIENT_STATUS or bool(reasons & _TRANSIENT_REASONS)
+            return error.status_code in _TRANSIENT_STATUS or bool(reasons & RATE_LIMITED)
         case GoogleAuthError():
             return error.retryable or isinstance(error, TransportError)
         case ssl.SSLCertVerificationError():
@@ -64,6 +64,13 @@ def is_transient(error: Exception) -> bool:
             return True
     lost = ConnectionError, TimeoutError, ssl.SSLError, HTTPException, httplib2.HttpLib2Error
     return isinstance(error, lost)
+
+
+def slows_down(error: Exception) -> bool:
+    """Whether the service asks for fewer requests."""
+    return isinstance(error, HttpError) and (
+        error.status_code in BUSY or bool(_told(error)[0] & RATE_LIMITED)
+    )
 
 
 def _told(error: HttpError) -> tuple[set[str], str]:

@@ -159,6 +159,10 @@ class Objects:
             began, versions = self._listed.get(key, (-math.inf, set()))
             return version in versions and time.monotonic() - began < _BELIEVED
 
+    def believe(self, key: str, version: str) -> None:
+        """Count an object that was looked at as listed."""
+        self._note_listed(time.monotonic(), key, version)
+
     def forget_listed(self, key: str) -> None:
         """Believe no more that an object is as it was listed."""
         with self._lock:

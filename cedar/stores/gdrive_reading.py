@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import tempfile
+import threading
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from ..exceptions import Conflict, NotFoundError, StoreError
 from ..items import ObjectInfo
@@ -14,6 +17,7 @@ from .files import explained
 from .gdrive_connection import PART, Connection
 from .gdrive_objects import Objects
 from .gdrive_resources import file_id
+from .streams import check_object
 from .versions import ANY, IfVersion
 
 #: How often a content is fetched that arrives damaged, or is replaced meanwhile.
@@ -54,6 +58,8 @@ class Reader:
 
     def __init__(self, connection: Connection, objects: Objects):
         self._connection, self._objects = connection, objects
+        self._lock = threading.Lock()
+        self._looks = WeakValueDictionary[str, threading.Lock]()
 
     def part(self, key: str, start: int, end: int | None) -> bytes:
         """Read bytes ``[start, end)`` of an object; in memory are they alone, if it is large."""
@@ -100,6 +106,37 @@ class Reader:
         found = self._believed(key, checksum, if_version) or self._look(key, if_version)
         info, summed = self._whole(found, sink, algorithm, if_version=if_version)
         return replace(info, size=summed.size, checksum=summed.text(algorithm))
+
+    def stream(
+        self, key: str, start: int, end: int, if_version: IfVersion, timeout: float
+    ) -> Generator[bytes, None, None]:
+        """Bytes ``[start, end)`` of an object, unchecked; errors as :meth:`fetch` has them.
+
+        Raises
+        ------
+        Interrupted
+            They didn't all arrive.
+        """
+        if start == end:
+            check_object(self._look(key, if_version), end, if_version)
+            return
+        try:
+            yield from self._connection.stream(self._id(key, if_version), key, start, end, timeout)
+        except (Conflict, NotFoundError):
+            # It isn't what it was believed to be: by now it is known what it is.
+            self._objects.forget_listed(key)
+            self._look(key, if_version)
+            raise
+
+    def _id(self, key: str, if_version: IfVersion) -> str:
+        """Id of the file that an object has; many who ask for one at once look at it once."""
+        with self._lock:
+            looking = self._looks.setdefault(key, threading.Lock())
+        with looking:
+            if not isinstance(if_version, str) or not self._objects.was_listed(key, if_version):
+                if_version = self._look(key, if_version).version
+                self._objects.believe(key, if_version)
+        return file_id(if_version) or ""
 
     def _believed(self, key: str, checksum: str | None, if_version: IfVersion) -> ObjectInfo | None:
         """What an object is, where that can be told without a look."""

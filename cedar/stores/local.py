@@ -12,7 +12,7 @@ import stat
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Final
@@ -23,6 +23,7 @@ from .base import ABSENT, ANY, IfVersion, Store
 from .checksums import CHUNK, algorithm_of, summing
 from .files import arriving, explained, make_directory, sync
 from .keys import RESERVED, check_key
+from .streams import check_object, check_stream, in_pieces
 
 if sys.platform != "win32":
     import fcntl
@@ -193,6 +194,23 @@ class LocalStore(Store):
             if checksum not in (None, info.checksum):
                 raise StoreError(f"{key} is {info.checksum}, but {checksum} was expected", key)
         return info
+
+    def stream(
+        self,
+        key: str,
+        start: int,
+        end: int,
+        if_version: IfVersion = ANY,
+        timeout: float = 60.0,  # noqa: ARG002
+    ) -> Generator[bytes, None, None]:
+        check_stream(key, start, end, if_version)
+        with self._open(key) as file, explained(f"can't read {key} in {self.root}", key):
+            info = self._info(key, os.fstat(file.fileno()))
+            check_object(info, end, if_version)
+            file.seek(start)
+            yield from in_pieces(key, file.read, end - start)
+            # Another object of the key is another file: this one was changed in its place.
+            _check_version(key, os.fstat(file.fileno()), info.version)
 
     def delete(self, key: str, missing_ok: bool = True, if_version: IfVersion = ANY) -> None:
         """Delete one object."""

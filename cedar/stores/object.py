@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ from .checksums import algorithm_of, summing
 from .files import arriving, cache_directory, explained
 from .object_bucket import Bucket, check_version
 from .object_service import Service
+from .streams import check_object, check_stream
 
 #: JSON Schema (2020-12) of the configuration's section `object`.
 CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
@@ -185,6 +186,16 @@ class ObjectStore(Store):
             if checksum not in (None, info.checksum):
                 raise StoreError(f"{key} is {info.checksum}, but {checksum} was expected", key)
         return info
+
+    def stream(
+        self, key: str, start: int, end: int, if_version: IfVersion = ANY, timeout: float = 60.0
+    ) -> Generator[bytes, None, None]:
+        """Bytes ``[start, end)`` of an object in order, by one request and unchecked."""
+        check_stream(key, start, end, if_version)
+        if start == end:
+            check_object(self._bucket.stat(key), end, if_version)
+            return
+        yield from self._bucket.pieces(key, start, end, if_version, timeout)
 
     def checksum(self, key: str, algorithm: str = "sha256") -> str:
         """``algorithm:digest`` of an object, computed while it is read as one stream."""

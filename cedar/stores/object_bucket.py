@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -18,11 +20,13 @@ from ..items import ObjectInfo
 from ..retry import persist
 from .checksums import CHUNK, file_checksum, summing
 from .keys import RESERVED, too_large
-from .object_errors import is_transient, outcome, told
+from .object_errors import is_transient, outcome, slows_down, told
+from .streams import PIECE, check_size, in_pieces, interrupted
 from .versions import ABSENT, ANY, IfVersion
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, ObjectMeta, PutMode
+    from obstore import GetOptions, GetResult, ObjectMeta, PutMode
+    from obstore.store import AzureStore, S3Store
 
     from .object_service import Service
 
@@ -53,7 +57,8 @@ class Bucket:
     """
 
     def __init__(self, service: Service):
-        self._name = service.name
+        self._name, self._service = service.name, service
+        self._waiting: dict[float, S3Store | AzureStore] = {}
         #: What may be sent twice is sent again by obstore itself.
         self._patient = service.connect(patient=True)
         #: Of what may not, it has to be known how often it was sent.
@@ -136,6 +141,44 @@ class Bucket:
         while info is None or done < info.size:
             self._persist("can't read", key, go_on)
         return info
+
+    def pieces(
+        self, key: str, start: int, end: int, if_version: IfVersion, timeout: float
+    ) -> Generator[bytes, None, None]:
+        """Bytes ``[start, end)`` of an object, of which there is one at least, by one request.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds in which a byte has to come.
+        """
+        options: GetOptions = {"range": (start, end)}
+        if isinstance(if_version, str):
+            options["if_match"] = if_version
+        with self._told("can't read", key):
+            try:
+                found = obstore.get(self._within(timeout), key, options=options)
+                check_size(key, found.meta["size"], end)
+                yield from in_pieces(key, _reader(found), end - start)
+            except PreconditionError:
+                raise conflict(key, if_version, gone=False) from None
+            except BaseError as error:
+                status = outcome(error).status
+                if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    check_size(key, start, end)
+                if not is_transient(error):
+                    raise
+                raise interrupted(key, error, status, slows_down(error)) from None
+
+    def _within(self, timeout: float) -> S3Store | AzureStore:
+        """Return what asks once, and waits so many seconds for a byte."""
+        with self._lock:
+            if timeout not in self._waiting:
+                client = {**self._service.client, "read_timeout": f"{round(timeout * 1000)}ms"}
+                self._waiting[timeout] = replace(self._service, client=client).connect(
+                    patient=False
+                )
+            return self._waiting[timeout]
 
     def write(self, key: str, data: bytes, if_version: IfVersion) -> ObjectInfo:
         """Write an object wholly or not at all."""
@@ -313,3 +356,17 @@ def conflict(key: str, if_version: IfVersion, gone: bool) -> Conflict:
     """Say what was expected of an object."""
     expected = f"version {if_version}" if isinstance(if_version, str) else "nothing"
     return Conflict(f"{key} is {'gone' if gone else 'another'}, where {expected} was expected", key)
+
+
+def _reader(found: GetResult) -> Callable[[int], bytes]:
+    """Make what reads at most so many bytes; obstore gives as many as come, and PIECE at least."""
+    chunks = iter(found.stream(PIECE))
+    rest = memoryview(b"")
+
+    def read(size: int) -> bytes:
+        nonlocal rest
+        rest = rest or memoryview(next(chunks, b""))
+        piece, rest = rest[:size], rest[size:]
+        return bytes(piece)
+
+    return read

@@ -24,6 +24,8 @@ _TRANSIENT_CODES: Final = frozenset(
         *("ServiceUnavailable", "SlowDown"),
     }
 )
+_BUSY: Final = frozenset({429, 503})
+_BUSY_CODES: Final = frozenset({"ServiceUnavailable", "SlowDown"})
 _CREDENTIAL_CODES: Final = frozenset(
     {
         *("AuthenticationFailed", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken"),
@@ -62,6 +64,12 @@ def is_transient(error: Exception) -> bool:
         text = first_line(error)
         return "HTTP error: " in text and not text.endswith("builder error")
     return found.status in _TRANSIENT or found.code in _TRANSIENT_CODES
+
+
+def slows_down(error: Exception) -> bool:
+    """Whether the service asks for fewer requests."""
+    found = outcome(error)
+    return found.status in _BUSY or found.code in _BUSY_CODES
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ def test_a_host_that_is_neither_googles_nor_here_is_refused(url: str) -> None:
 def test_making_one_asks_nobody_and_looks_for_nothing(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cedar.stores.gcs_access.for_google", lambda *_: pytest.fail("it does"))
+    monkeypatch.setattr("cedar.access.for_google", lambda *_: pytest.fail("it does"))
     store = GCSStore(BUCKET, credentials=Path("nowhere.json"))
     here = store_of(emulator)
     assert store.identity() == {"kind": "gcs", "identity": "gs://a-bucket"}

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 from buckets import FAST, asked, serving, store_of
-from google.api_core.exceptions import GatewayTimeout, NotFound, TooManyRequests
+from google.api_core.exceptions import Forbidden, GatewayTimeout, NotFound, TooManyRequests
 from google.auth.exceptions import RefreshError, TransportError
 
 from cedar import retry
@@ -24,14 +24,15 @@ from cedar.emulator import Emulator
 from cedar.exceptions import Conflict, NotFoundError, StoreError
 from cedar.stores import ABSENT, ANY
 from cedar.stores.gcs import GCSStore
-from cedar.stores.gcs_connection import Session, is_transient
+from cedar.stores.gcs_connection import is_transient
+from cedar.stores.http_session import Session
 
 PART = 1 << 18
 LARGE = os.urandom(2 * PART + 1000)
 #: What passes: (action, value).
 PASSING = [
-    *[("status", code) for code in (429, 500, 503, 504)],
-    *[("fail-after", code) for code in (429, 503)],
+    *[("status", code) for code in (429, 500, 503, 504, "rate-limit")],
+    *[("fail-after", code) for code in (429, 503, "rate-limit")],
     ("reset", None),
     ("truncate", 0),
     ("truncate", 0.5),
@@ -205,6 +206,13 @@ def test_patience_has_an_end(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> N
         away.stat("a")
 
 
+def refusal(body: bytes) -> Forbidden:
+    """As the client raises it where it uploads: its answer alone says why."""
+    response = requests.Response()
+    response.status_code, response.raw = 403, io.BytesIO(body)
+    return Forbidden("", response=response)
+
+
 @pytest.mark.parametrize(
     ("error", "passes"),
     [
@@ -212,6 +220,11 @@ def test_patience_has_an_end(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> N
         (GatewayTimeout(""), True),
         (NotFound(""), False),
         (NotFound("", errors=[{"reason": "userRateLimitExceeded"}]), True),
+        (refusal(b'{"error": {"errors": [{"reason": "userRateLimitExceeded"}]}}'), True),
+        (refusal(b'{"error": {"errors": [{"reason": "forbidden"}]}}'), False),
+        (refusal(b'{"error": {"errors": ["rateLimitExceeded"]}}'), False),
+        (refusal(b'{"error": "rateLimitExceeded"}'), False),
+        (refusal(b"<html>rateLimitExceeded</html>"), False),
         (ConnectionResetError(), True),
         (TimeoutError(), True),
         (TransportError("no network"), True),

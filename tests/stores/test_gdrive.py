@@ -464,6 +464,24 @@ def test_many_are_deleted_with_few_requests(serve: Serve) -> None:
     assert len(me.titles(trashed=True)) == 121
 
 
+def test_of_many_that_are_gone_that_is_found_out_with_few_requests(serve: Serve) -> None:
+    emulator = serve()
+    store, me = store_of(emulator), Account(emulator)
+    versions = {f"P/{n}.tif": store.write(f"P/{n}.tif", b"").version for n in range(30)}
+    versions["top.tif"] = store.write("top.tif", b"").version
+    assert store.delete_many(versions) == {}
+    for version in list(versions.values())[:10]:
+        me.ask("DELETE", f"/drive/v2/files/{version.partition('/')[0]}")
+    store.write("P/3.tif", b"another's")
+    asked(emulator)
+    failed = store.delete_many(versions)
+    assert len(asked(emulator)) < 12
+    assert failed.keys() == versions.keys()
+    assert isinstance(failed.pop("P/3.tif"), Conflict)
+    assert {type(error) for error in failed.values()} == {NotFoundError}
+    assert keys(store) == ["P/3.tif"]
+
+
 def test_what_is_listed_is_fetched_with_one_request_a_file(serve: Serve, tmp_path: Path) -> None:
     emulator = serve()
     store = store_of(emulator)

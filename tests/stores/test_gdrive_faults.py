@@ -23,6 +23,7 @@ from googleapiclient.errors import HttpError
 
 from cedar import retry
 from cedar.emulator import Emulator
+from cedar.emulator.faults import Faults
 from cedar.emulator.settings import Settings
 from cedar.exceptions import Conflict, NotFoundError, StoreError
 from cedar.stores import ABSENT
@@ -329,6 +330,30 @@ def test_what_is_refused_of_many_is_told_for_each(
         assert all("can't" in str(error) for error in failed.values())
         assert asked(emulator).count("batch") == n_batches
     assert store.delete_many(versions) == {}
+
+
+def test_many_deletions_whose_answer_was_lost_count(serve: Serve) -> None:
+    emulator = serve(fault("batch", "fail-after", 503, nth=2))
+    store = store_of(emulator)
+    versions = {f"P/{n}": store.write(f"P/{n}", b"").version for n in range(12)}
+    asked(emulator)
+    assert store.delete_many(versions) == {}
+    assert asked(emulator) == ["batch", "batch", "batch", "files.list", "files.list"]
+    assert list(store.objects()) == []
+
+
+def test_what_is_refused_while_many_are_looked_for_is_told_for_each(serve: Serve) -> None:
+    emulator = serve()
+    store = store_of(emulator)
+    versions = {f"P/{n}": store.write(f"P/{n}", b"").version for n in range(12)}
+    lost, refused = fault("batch", "fail-after", 503, nth=2), fault("files.list", "status", 403)
+    emulator._faults = Faults([{"service": "gdrive", **each} for each in (lost, refused)])
+    failed = store.delete_many(versions)
+    assert failed.keys() == versions.keys()
+    assert {str(error) for error in failed.values()} == {
+        "can't list P in Drive: The caller does not have permission"
+    }
+    assert {type(error) for error in store.delete_many(versions).values()} == {NotFoundError}
 
 
 @pytest.mark.parametrize("nth", [2, 4])

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -99,6 +99,11 @@ class Memory(Store):
         checksum: str | None = None,
         if_version: IfVersion = ANY,
     ) -> ObjectInfo:
+        raise NotImplementedError
+
+    def stream(
+        self, key: str, start: int, end: int, if_version: IfVersion = ANY, timeout: float = 60.0
+    ) -> Generator[bytes, None, None]:
         raise NotImplementedError
 
     def scratch(self, prefix: str) -> Path:

@@ -21,9 +21,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cedar.exceptions import Conflict, InputError, NotFoundError, StoreError
+from cedar.exceptions import Conflict, InputError, Interrupted, NotFoundError, StoreError
 from cedar.stores import ABSENT
 from cedar.stores.local import CONFIG_SCHEMA, STALE, LocalStore, from_config
+from cedar.stores.streams import PIECE
 
 INCREMENT = """
 import sys
@@ -460,3 +461,27 @@ def test_the_section_is_validated(section: dict[str, object]) -> None:
     jsonschema.validate({"directory": "store"}, CONFIG_SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(section, CONFIG_SCHEMA)
+
+
+def test_a_file_that_is_changed_in_its_place_is_no_stream(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    version = store.write("a.tif", b"x" * (PIECE + 1)).version
+    stream = store.stream("a.tif", 0, PIECE + 1, version)
+    next(stream)
+    with Path(store.stat("a.tif").ref).open("r+b") as file:
+        file.write(b"y")
+    with pytest.raises(Conflict, match=r"a\.tif is at version"):
+        list(stream)
+
+
+def test_a_file_that_is_cut_in_its_place_is_no_stream(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    store.write("a.tif", b"x" * (3 * PIECE))
+    stream = store.stream("a.tif", 0, 3 * PIECE)
+    next(stream)
+    os.truncate(store.stat("a.tif").ref, 2 * PIECE)
+    assert len(next(stream)) == PIECE
+    with pytest.raises(Interrupted, match=r"can't read a\.tif: 262144 bytes of 786432 didn't"):
+        next(stream)
+    with pytest.raises(Conflict, match="is shorter than"):
+        next(store.stream("a.tif", 2 * PIECE, 3 * PIECE))
