@@ -8,7 +8,7 @@ from orders import utm_grid
 from processes import limited_files
 
 from cedar.exceptions import StoreError
-from cedar.rasters import Block, write_geotiff
+from cedar.rasters import BLOCK_BYTES, Block, blocks_of, write_geotiff
 
 TILE = utm_grid()[0, 0]
 BANDS = ["first", "second", "third"]
@@ -79,3 +79,24 @@ def test_blocks_that_fail_leave_no_file(tmp_path, cloud_optimized):
             tmp_path / "image.tif", TILE, "uint16", 0, BANDS, TAGS, blocks(), cloud_optimized
         )
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("count", "height", "width", "itemsize"),
+    [
+        (3, 250, 300, 2),
+        (1, 700, 70_000, 8),
+        (700, 300, 300, 2),
+        (5000, 130, 70, 2),
+        (5000, 65, 65, 8),
+    ],
+)
+def test_blocks_are_all_of_a_stack_and_none_is_large(count, height, width, itemsize):
+    blocks = list(blocks_of(count, height, width, itemsize))
+    pixels = [(each.last - each.first) * each.height * each.width for each in blocks]
+    assert sum(pixels) == count * height * width
+    assert max(pixels) * itemsize <= BLOCK_BYTES
+    assert len({(each.row, each.col, each.first) for each in blocks}) == len(blocks)
+    assert max(each.row + each.height for each in blocks) == height
+    assert max(each.col + each.width for each in blocks) == width
+    assert max(each.last for each in blocks) == count
