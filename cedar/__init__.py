@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .stores.local import LocalStore
     from .stores.object import ObjectStore
     from .tracker import Tracker, clean_tracked, download_tracked
+    from .verifying import Verification, verify
 
 #: Where each public name lives. They load when first used: `cedar --help` needs none of them.
 _HOMES = {
@@ -36,8 +37,10 @@ _HOMES = {
     "TileGrid": "cedar.grids",
     "Tracker": "cedar.tracker",
     "TrackingMetadata": "cedar.metadata",
+    "Verification": "cedar.verifying",
     "clean_tracked": "cedar.tracker",
     "download_tracked": "cedar.tracker",
+    "verify": "cedar.verifying",
 }
 
 __all__ = [
@@ -52,9 +55,11 @@ __all__ = [
     "TileGrid",
     "Tracker",
     "TrackingMetadata",
+    "Verification",
     "__version__",
     "clean_tracked",
     "download_tracked",
+    "verify",
 ]
 
 

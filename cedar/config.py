@@ -25,9 +25,10 @@ from .engines.earthengine import EMULATOR, EarthEngine
 from .exceptions import ConfigError, InputError
 from .grids import TileGrid, load_grids
 from .metadata.validation import explain, load_schema
+from .pacing import parse_rate
 from .sensors import resolve
 from .stores import Store, kinds, open_store, store_module
-from .templates import NAME, PREFIX, TRACKING, TRACKING_PREFIX, Template
+from .templates import NAME, PREFIX, TRACKING, TRACKING_PREFIX, Template, layout_folder
 
 #: Names a file; an empty value counts as none.
 ENVIRONMENT_VARIABLE: Final = "CEDAR_CONFIG_FILE"
@@ -80,6 +81,8 @@ class Config:
         How often what has failed is tried again by itself.
     collections : mapping
         Settings by collection id, as ``sensors.resolve`` takes them.
+    download : mapping
+        How orders are brought home, as ``Download.from_config`` takes it.
     directory : Path
         What paths in it are relative to.
     path : Path or None
@@ -101,6 +104,7 @@ class Config:
     max_eecu_hours: Budget
     retry: Policy
     collections: Mapping[str, Mapping[str, Any]]
+    download: Mapping[str, Any]
     directory: Path
     path: Path | None = field(default=None, compare=False)
 
@@ -146,6 +150,7 @@ class Config:
                 max_eecu_hours=Budget(**tracker.get("max_eecu_hours", {})),
                 retry=Policy(**tracker.get("retry", {})),
                 collections=collections,
+                download=_download(document.get("download", {})),
                 directory=directory,
                 path=path,
             )
@@ -216,6 +221,8 @@ class Config:
             self.engine.kind: self.engine.settings,
             "collections": self.collections,
         }
+        if self.download:
+            document["download"] = self.download
         return copy.deepcopy(document)
 
 
@@ -324,6 +331,18 @@ def _engine(document: Mapping[str, Any]) -> Section:
     kind = document["tracker"].get("engine", _DEFAULT_ENGINE)
     _engine_module(kind)
     return Section(kind, document.get(kind, {}))
+
+
+def _download(section: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Check what no schema can say."""
+    try:
+        if "rate" in section:
+            parse_rate(section["rate"])
+        if "layout" in section:
+            layout_folder(section["layout"])
+    except InputError as error:
+        raise InputError(f"download: {error}") from error
+    return section
 
 
 def _grid(section: Mapping[str, Any], directory: Path) -> TileGrid:

@@ -16,14 +16,23 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 
 
-def downloaded(dest: Path) -> Change:
-    """Return a change: the item has a verified copy in a directory of this machine."""
-    host, path = platform.node(), str(dest.resolve())
+def downloaded(dest: Path, folder: str = "") -> Change:
+    """Return a change: the item has a verified copy in a directory of this machine.
+
+    Parameters
+    ----------
+    dest : Path
+        The order's directory, resolved.
+    folder : str, optional
+        Where in it the item's files are.
+    """
+    host, path = platform.node(), str(dest)
 
     def change(entry: dict[str, Any]) -> None:
         others = [d for d in entry["downloads"] if (d["host"], d["path"]) != (host, path)]
         verified = timestamp(dt.datetime.now(dt.UTC))
-        entry["downloads"] = [*others, {"host": host, "path": path, "verified": verified}]
+        copy = {"host": host, "path": path, "verified": verified}
+        entry["downloads"] = [*others, {**copy, "folder": folder} if folder else copy]
 
     return change
 
@@ -42,7 +51,7 @@ def is_downloaded(entry: Entry, dest: Path) -> bool:
 
 def _is_there(entry: Entry, copy: Mapping[str, str]) -> bool:
     return copy["host"] == platform.node() and all(
-        (path := Path(copy["path"], output["name"])).is_file()
+        (path := Path(copy["path"], copy.get("folder", ""), output["name"])).is_file()
         and path.stat().st_size == output["size"]
         for output in entry["outputs"]
     )

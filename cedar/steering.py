@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import defaults
+from .cleaning import Cleaning, clean, note_cleaned, planned
+from .downloading import Callback, Download, Notify, download
 from .feeding import Round, tick
 from .following import cancel, resume, update, watch
 from .forecast import Forecast, forecast
@@ -17,7 +19,6 @@ from .metadata import TrackingMetadata
 from .pruning import Remnant, remnants, remove
 from .record import Record, check_identity
 from .retrying import retry
-from .transfer import clean, download, note_cleaned
 
 if TYPE_CHECKING:
     from .causes import Policy
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from .ordering import Templates
     from .retrying import Consent
     from .stores.base import Store
-    from .transfer import Callback
 
 
 class Steering(ABC):
@@ -38,6 +38,7 @@ class Steering(ABC):
     tile_grid: TileGrid
     policy: Policy
     ledger: Ledger
+    download_options: Download
 
     @property
     @abstractmethod
@@ -147,12 +148,14 @@ class Steering(ABC):
     ) -> TrackingMetadata:
         """Make the next attempt at items that have ended without what was asked for.
 
-        The attempts before stay in the record. What is exported is started.
+        The attempts before stay in the record. What is exported is started. An attempt that is
+        planned already, and waits for a quota or after a fault, is begun at once.
 
         Parameters
         ----------
         states : iterable of str, optional
-            Which: FAILED, UNKNOWN and INCOMPLETE by default; and CANCELLED.
+            Which: FAILED, UNKNOWN and INCOMPLETE by default; and CANCELLED. What waits counts as
+            FAILED.
         items : iterable of str, optional
             Globs, one of which an item's name matches; by default any.
         split : bool, optional
@@ -183,6 +186,8 @@ class Steering(ABC):
         dest: str | Path,
         overwrite: bool = True,
         callback: Callback | None = None,
+        options: Download | None = None,
+        notify: Notify | None = None,
     ) -> dict[str, builtins.list[Path]]:
         """Download an order's finished images and its metadata, and last its record.
 
@@ -200,6 +205,10 @@ class Steering(ABC):
             fetched again.
         callback : callable, optional
             Called as each file is done.
+        options : Download, optional
+            What of it, and how; goes before `overwrite`. By default as the Tracker was told.
+        notify : callable, optional
+            Called with a :class:`~cedar.wanted.FileEvent` whenever something happens to a file.
 
         Returns
         -------
@@ -208,13 +217,16 @@ class Steering(ABC):
 
         Raises
         ------
-        CedarError
-            Something could not be downloaded: after everything else was.
+        DownloadError
+            Files could not be downloaded: after all others were.
+        StoreError
+            There isn't room for them; what has arrived is kept for the next time.
         """
         tracking = TrackingMetadata(tracking_info)
         self._check_identities(tracking)
         record = Record.of(self.store, self.templates.tracking_prefix, tracking)
-        return download(tracking, record, self.store, Path(dest), overwrite, callback)
+        options = options or self.download_options.replacing(overwrite)
+        return download(tracking, record, self.store, Path(dest), options, callback, notify)
 
     def clean(
         self,
@@ -264,6 +276,24 @@ class Steering(ABC):
         elif record is not None:
             note_cleaned(tracking, record)
         return done
+
+    def cleaning(
+        self,
+        tracking_info: Mapping[str, Any],
+        tracking_name: str | None = None,
+        force: bool = False,
+    ) -> Cleaning:
+        """Find what :meth:`clean` would delete, and what it would refuse. Deletes nothing.
+
+        Parameters
+        ----------
+        tracking_info, tracking_name, force
+            As :meth:`clean` takes them.
+        """
+        tracking = TrackingMetadata(tracking_info)
+        self._check_identities(tracking)
+        record = Record.of(self.store, self.templates.tracking_prefix, tracking)
+        return planned(tracking, record, self.store, tracking_name is not None, force)
 
     def find_tasks(
         self, wanted: Wanted, name: str | None = None, from_files: bool = False

@@ -119,6 +119,14 @@ _ORDER: Final = {
     "today": Field("now", _stamp),
 }
 
+_LAYOUT: Final = {
+    **{name: shown for name, shown in _ITEM.items() if name != "now"},
+    "year": Field("date_start", lambda date: f"{parse_date(date):%Y}"),
+    "month": Field("date_start", lambda date: f"{parse_date(date):%m}"),
+    "day": Field("date_start", lambda date: f"{parse_date(date):%d}"),
+    "name": Field("name", str),
+}
+
 #: Names of items. Values: collection, tile, date_start, date_end, now.
 NAME: Final = Kind("name_template", _ITEM)
 #: Folders of items. Values: as for names.
@@ -128,6 +136,8 @@ PREFIX: Final = Kind("prefix_template", _ITEM, folders=True)
 TRACKING: Final = Kind("tracking_template", _ORDER)
 #: The folder of orders: one for all of them, so it has no fields.
 TRACKING_PREFIX: Final = Kind("tracking_prefix", {}, folders=True)
+#: Where downloaded files of items go. Values: collection, tile, date_start, date_end, name.
+LAYOUT: Final = Kind("layout", _LAYOUT, folders=True)
 
 
 class _Piece(NamedTuple):
@@ -282,3 +292,18 @@ class Template:
 
     def _error(self, problem: str) -> InputError:
         return InputError(f"{self.kind.name} {self.text!r} {problem}")
+
+
+def layout_folder(layout: str) -> Template | None:
+    """Return what a layout says of folders; None: it has none.
+
+    Raises
+    ------
+    InputError
+        It can't be used.
+    """
+    Template(layout, LAYOUT)
+    folder, _, last = layout.rpartition("/")
+    if last != "{name}":
+        raise InputError(f"layout {layout!r} has to end in '/{{name}}': files keep their names")
+    return Template(folder, LAYOUT) if folder else None

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from . import defaults
 from .causes import Policy
+from .cleaning import clean_tracked
 from .consent import Consent, agreed, look
+from .downloading import Callback, Download
 from .engines import earthengine
 from .extending import find_extension
 from .grids import TileGrid
 from .ledger import Ledger
+from .listed import Images
+from .listed import parse as parse_listed
 from .ordering import Date, Existing, Order, Submission, Templates
 from .placing import place
 from .planning import find_order
 from .preview import Limits, Preview
 from .sensors import resolve
 from .steering import Steering
-from .transfer import Callback, clean_tracked, download_tracked
+from .tracked import download_tracked
 
 if TYPE_CHECKING:
     from .budget import Budget
@@ -67,6 +71,8 @@ class Tracker(Steering):
         What exports may cost in a day and in a month: a :class:`cedar.budget.Budget`.
     retry : Policy, optional
         How often what has failed is tried again by itself: a :class:`cedar.causes.Policy`.
+    download_options : Download, optional
+        How orders are brought home, unless :meth:`~.download` is told otherwise.
 
     Raises
     ------
@@ -91,6 +97,7 @@ class Tracker(Steering):
         max_gigabytes: float | None = None,
         max_eecu_hours: Budget | None = None,
         retry: Policy | None = None,
+        download_options: Download | None = None,
     ):
         self.tile_grid = (
             tile_grid if isinstance(tile_grid, TileGrid) else TileGrid.from_like(tile_grid)
@@ -107,6 +114,7 @@ class Tracker(Steering):
         self._limits = Limits(max_tasks, max_gigabytes)
         self.ledger = Ledger(max_eecu_hours)
         self.policy = retry or Policy()
+        self.download_options = download_options or Download()
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -127,6 +135,7 @@ class Tracker(Steering):
             config.max_gigabytes,
             config.max_eecu_hours,
             config.retry,
+            Download.from_config(config.download),
         )
 
     @property
@@ -147,6 +156,7 @@ class Tracker(Steering):
         tile_indices: Sequence[int] | Sequence[Sequence[int]],
         periods: tuple[Date, Date, str | None, Literal["both", "left"]],
         existing: Existing = "error",
+        images: Images | None = None,
     ) -> Submission:
         """Check what a submit would ask for, without searching; see :class:`Submission`."""
         ids = [collections] if isinstance(collections, str) else list(dict.fromkeys(collections))
@@ -158,6 +168,7 @@ class Tracker(Steering):
             periods,
             {each: [record_filter(given) for given in self._filters.get(each, ())] for each in ids},
             existing,
+            None if images is None else parse_listed(images, ids),
         )
 
     def order(
@@ -172,11 +183,12 @@ class Tracker(Steering):
         callback: Callback | None = None,
         period_closed: Literal["both", "left"] = "both",
         existing: Existing = "error",
+        images: Images | None = None,
     ) -> Order:
         """Find what a submit would order, without writing anything; see :meth:`submit`."""
         periods = period_start, period_end, period_freq, period_closed
         return find_order(
-            self.submission(collections, tile_indices, periods, existing),
+            self.submission(collections, tile_indices, periods, existing, images),
             self.templates,
             self.store,
             self.engine,
@@ -198,6 +210,7 @@ class Tracker(Steering):
         callback: Callback | None = None,
         period_closed: Literal["both", "left"] = "both",
         existing: Existing = "error",
+        images: Images | None = None,
     ) -> Preview:
         """Find what a submit would make and need, without writing anything; see :meth:`submit`."""
         order = self.order(
@@ -211,6 +224,7 @@ class Tracker(Steering):
             callback,
             period_closed,
             existing,
+            images,
         )
         return look(order, self.store, self.engine, self._limits)
 
@@ -243,6 +257,7 @@ class Tracker(Steering):
         existing: Existing = "error",
         consent: Consent | None = None,
         pilot: int | None = None,
+        images: Images | None = None,
     ) -> tuple[str, str]:
         """Order images: search, record, and start, or make ready to be pulled by :meth:`~.watch`.
 
@@ -277,6 +292,9 @@ class Tracker(Steering):
         pilot : int, optional
             Start so many typical items only, of exports: :meth:`~.forecast` then says what the
             others will cost, and :meth:`~.resume` with `go_on` starts them.
+        images : sequence of str, or path, optional
+            Ids of images, ``COLLECTION/system:index``, or the path of a file that has one a line:
+            no others are taken of what the search finds. Of one collection ``system:index`` does.
 
         Returns
         -------
@@ -309,6 +327,7 @@ class Tracker(Steering):
             None,
             period_closed,
             existing,
+            images,
         )
         return self.place(order, callback, consent, pilot)
 

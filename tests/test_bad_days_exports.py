@@ -232,7 +232,7 @@ class BadDay:
             left = {key for key in left if not key.endswith(".lease")}
         assert left == set()
         assert [path.name for path in self.directory.iterdir()] == ["home"]
-        assert {path.suffix for path in self.home.iterdir()} == {".tif", ".json"}
+        assert {path.suffix for path in self.home.iterdir()} == {".tif", ".json", ".vrt"}
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import pytest
 from orders import COLLECTION, MAY, real_tracker
 
 from cedar import LocalStore, TrackingMetadata, clean_tracked, download_tracked
-from cedar.exceptions import CedarError, IncompleteError
+from cedar.exceptions import CedarError, IncompleteError, NotFoundError
 from cedar.states import TaskState
 
 TILES = [(0, 0), (0, 1), (3, 3)]
@@ -25,6 +25,10 @@ class Counted(LocalStore):
     def fetch(self, key, *args, **kwds):
         self.fetched.append(key)
         return super().fetch(key, *args, **kwds)
+
+    def stream(self, key, *args, **kwds):
+        self.fetched.append(key)
+        return super().stream(key, *args, **kwds)
 
     def delete(self, key, *args, **kwds):
         self.deleted.append(key)
@@ -243,7 +247,33 @@ def test_clean_keeps_the_record_where_its_name_is_not_given(tracker, name, tmp_p
     tracker.download(tracker.read(name), tmp_path / "there")
     tracker.clean(tracker.read(name))
     assert keys(tracker.store) == {f"CEDAR_TRACKING/{name}.json"}
-    assert tracker.update(name).states == {TaskState.INCOMPLETE: 2, TaskState.EMPTY: 1}
+    for tracking in (tracker.read(name), tracker.update(name)):
+        assert tracking.states == {TaskState.CLEANED: 2, TaskState.EMPTY: 1}
+        assert (tracking.complete, tracking.progress) == (True, 1.0)
+        assert {(e["state"], *e["outputs"]) for e in tracking.show()["orders"]} == {
+            ("CLEANED",), ("EMPTY",),
+        }  # fmt: skip
+    assert tracker.retry(name).states == {TaskState.CLEANED: 2, TaskState.EMPTY: 1}
+
+
+def test_what_was_cleaned_isnt_fetched_and_its_copy_stays_as_it_is(tracker, name, tmp_path):
+    tracker.download(tracker.read(name), tmp_path / "there")
+    tracker.clean(tracker.read(name))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "there").iterdir()}
+    with pytest.raises(NotFoundError, match=f"order {name} was cleaned, so its files aren't in"):
+        tracker.download(tracker.read(name), tmp_path / "there")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "there").iterdir()} == before
+
+
+def test_the_record_that_was_kept_can_be_cleaned_when_the_copies_have_moved(
+    tracker, name, tmp_path
+):
+    tracker.download(tracker.read(name), tmp_path / "there")
+    tracker.clean(tracker.read(name))
+    (tmp_path / "there").rename(tmp_path / "elsewhere")
+    tracker.store.write(f"CEDAR_PREARD/{item((0, 0))}.tif", b"somebody else's")
+    tracker.clean(tracker.read(name), name)
+    assert keys(tracker.store) == {f"CEDAR_PREARD/{item((0, 0))}.tif"}
 
 
 def test_clean_refuses_what_was_not_downloaded_and_deletes_nothing(tracker, name):

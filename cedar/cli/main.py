@@ -31,6 +31,7 @@ from .show import show
 from .submit import submit
 from .tick import tick
 from .update import update
+from .verify import verify
 from .watch import watch
 
 
@@ -52,7 +53,7 @@ def group() -> None:
 
 for command in (
     submit, extend, resume, import_tasks, list_orders, show, log, update, watch, tick, download,
-    clean, prune, cancel, retry, run_file, collections, config, auth, emulator, demo,
+    verify, clean, prune, cancel, retry, run_file, collections, config, auth, emulator, demo,
 ):  # fmt: skip
     group.add_command(command)
 

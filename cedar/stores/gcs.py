@@ -121,7 +121,7 @@ class GCSStore(Store):
     kind: ClassVar[str] = "gcs"
     # cloud.google.com/storage/quotas#objects
     write_interval: ClassVar[float] = 1.0
-    workers: ClassVar[int] = 32
+    workers: ClassVar[int] = 40
 
     def __init__(
         self,

@@ -24,6 +24,8 @@ from .local import lock_if_free
 
 #: Bytes of a piece: one request, if all goes well.
 PIECE: Final = 32 * 2**20
+#: Bytes of the largest file of which it isn't noted how far it is: it is fetched again.
+SMALL: Final = 512 << 10
 _POSITION: Final = struct.Struct(">q")
 
 
@@ -75,22 +77,21 @@ class Part:
         self.path, self.info, self._lock = path, info, lock
         self._temp, self._journal = names(path)
         starts = range(0, info.size, piece_size)
-        self.pieces = [Piece(i, a, a, min(a + piece_size, info.size)) for i, a in enumerate(starts)]
-        self._header = (
-            json.dumps(
-                {"key": info.key, "version": info.version, "size": info.size, "piece": piece_size}
-            ).encode()
-            + b"\n"
-        )
+        self.pieces = [
+            Piece(i, at, at, min(at + piece_size, info.size)) for i, at in enumerate(starts)
+        ]
+        said = {"key": info.key, "version": info.version, "size": info.size, "piece": piece_size}
+        self._header = json.dumps(said).encode() + b"\n"
         self._files = contextlib.ExitStack()
         self._files.callback(lock.close)
         with contextlib.ExitStack() as undo:
             undo.callback(self._files.close)
-            self.resumed = self._take_up()
-            if not self.resumed:
-                self.restart()
+            # It is opened at its end.
+            self.resumed = lock.tell() > 0 and self._take_up()
             self._data = self._open(self._temp)
-            self._positions = self._open(self._journal)
+            if not self.resumed:
+                self._begin()
+            self._positions = self._open(self._journal) if info.size > SMALL else None
             undo.pop_all()
 
     @classmethod
@@ -109,11 +110,10 @@ class Part:
         """Write the next bytes of a piece."""
         _write_all(self._data, data, piece.position)
         piece.position += len(data)
-        _write_all(
-            self._positions,
-            _POSITION.pack(piece.position),
-            len(self._header) + piece.index * _POSITION.size,
-        )
+        if self._positions is not None:
+            position = _POSITION.pack(piece.position)
+            at = len(self._header) + piece.index * _POSITION.size
+            _write_all(self._positions, position, at)
 
     def checksum(self, algorithm: str) -> str:
         """``algorithm:digest`` of what is there, read from the disk."""
@@ -123,20 +123,8 @@ class Part:
             start += len(data)
         return total.text()
 
-    def restart(self) -> None:
-        """Forget all that is there."""
-        os.truncate(self._journal, 0)  # Before anything else, nothing says that bytes are there.
-        for piece in self.pieces:
-            piece.position = piece.start
-        with self._temp.open("wb") as data:
-            data.truncate(self.info.size)
-        with self._journal.open("r+b") as journal:
-            journal.write(self._header)
-            journal.writelines(_POSITION.pack(piece.start) for piece in self.pieces)
-
     def finish(self) -> None:
         """Give the file its name, to outlast a power cut. It has to be right."""
-        os.ftruncate(self._data, self.info.size)
         os.fsync(self._data)
         self._temp.replace(self.path)
         sync(self.path.parent)
@@ -154,9 +142,18 @@ class Part:
         self._files.close()
 
     def _open(self, path: Path) -> int:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         self._files.callback(os.close, descriptor)
         return descriptor
+
+    def _begin(self) -> None:
+        """Forget all that is there: first that it is, then the bytes."""
+        os.ftruncate(self._lock.fileno(), 0)
+        os.ftruncate(self._data, 0)
+        os.ftruncate(self._data, self.info.size)
+        if self.info.size > SMALL:
+            positions = (_POSITION.pack(piece.start) for piece in self.pieces)
+            _write_all(self._lock.fileno(), b"".join([self._header, *positions]), 0)
 
     def _take_up(self) -> bool:
         """Read how far it is; whether that is known, and of this object."""
@@ -166,9 +163,10 @@ class Part:
             return False
         if len(said) != len(self.pieces) * _POSITION.size:
             return False
-        for piece, (position,) in zip(self.pieces, _POSITION.iter_unpack(said), strict=True):
-            if not piece.start <= position <= piece.end:
-                return False
+        positions = [position for (position,) in _POSITION.iter_unpack(said)]
+        if any(not p.start <= at <= p.end for p, at in zip(self.pieces, positions, strict=True)):
+            return False
+        for piece, position in zip(self.pieces, positions, strict=True):
             piece.position = position
         return True
 

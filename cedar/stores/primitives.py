@@ -102,7 +102,7 @@ class Primitives(ABC):
         Yields
         ------
         bytes
-            From one to 256 KiB of them.
+            From one to 512 KiB of them.
 
         Raises
         ------

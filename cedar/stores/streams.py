@@ -11,7 +11,7 @@ from .keys import check_key
 from .versions import ABSENT, ANY, IfVersion
 
 #: Bytes of a piece, at most: larger ones are no faster, and many threads hold one each.
-PIECE: Final = 256 << 10
+PIECE: Final = 512 << 10
 
 
 def check_stream(key: str, start: int, end: int, if_version: IfVersion) -> None:

@@ -25,6 +25,7 @@ def test_download_puts_the_order_into_a_directory_of_its_name(order, cedar, here
     (paths,) = downloaded.pop("files").values()
     assert downloaded == {
         "name": name, "directory": name, "complete": True, "states": {"COMPLETED": 1},
+        "failed": [],
     }  # fmt: skip
     assert {Path(path).name for path in paths} == files - {f"{name}.json"}
     assert all((here / path).is_file() for path in paths)
@@ -88,11 +89,11 @@ import json, sys
 for package in ("ee", "googleapiclient", "google"):
     sys.modules[package] = None
 from cedar.cli.main import main
-commands = ["list"], ["show"], ["update"], ["download"], ["cancel"], ["clean", "--yes"]
+commands = ["list"], ["show"], ["update"], ["download"], ["verify"], ["cancel"], ["clean", "--yes"]
 codes = [main([*words, *([{name!r}] if words != ["list"] else [])]) for words in commands]
 print(json.dumps(codes))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=here, capture_output=True, text=True, check=False
     )
-    assert json.loads(done.stdout.splitlines()[-1]) == [0] * 6, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [0] * 7, done.stderr

@@ -194,7 +194,7 @@ def terminated(*_args, **_settings):
     ("command", "called", "message"),
     [
         ("watch", "watch", "`cedar watch {name}` goes on"),
-        ("download", "download", "`cedar download {name} --dest .` goes on"),
+        ("download", "download", "`cedar download {name}` goes on"),
         ("clean", "clean", "`cedar clean {name}` goes on"),
         ("show", "read", "nothing was changed"),
     ],

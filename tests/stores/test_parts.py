@@ -6,12 +6,18 @@ import os
 import pytest
 
 from cedar.items import ObjectInfo
+from cedar.stores import parts
 from cedar.stores.checksums import checksum_of
 from cedar.stores.parts import Part, names
 
 DATA = bytes(range(256)) * 40
 INFO = ObjectInfo("images/a.tif", len(DATA), "7", checksum_of(DATA, "crc32c"))
 SIZE = 3000
+
+
+@pytest.fixture(autouse=True)
+def none_are_small(monkeypatch):
+    monkeypatch.setattr(parts, "SMALL", 0)
 
 
 @pytest.fixture
@@ -182,3 +188,30 @@ def test_nothing_is_open_after_an_error_at_the_start(opened, path, monkeypatch):
         Part.open(path, INFO, SIZE)
     monkeypatch.undo()
     opened(path).close()
+
+
+def test_of_a_small_file_it_is_not_noted_how_far_it_is(opened, path, monkeypatch):
+    monkeypatch.setattr(parts, "SMALL", INFO.size)
+    first = opened(path)
+    fill(first, first.pieces[0])
+    assert Part.open(path, INFO, SIZE) is None
+    first.close()
+    second = opened(path)
+    assert (second.resumed, second.arrived) == (False, 0)
+    assert names(path)[0].read_bytes() == bytes(INFO.size)
+    for piece in second.pieces:
+        fill(second, piece)
+    second.finish()
+    assert path.read_bytes() == DATA
+    assert [*path.parent.iterdir()] == [path]
+
+
+def test_a_small_file_that_was_a_large_one_begins_anew(opened, path, monkeypatch):
+    first = opened(path)
+    fill(first, first.pieces[0])
+    first.close()
+    monkeypatch.setattr(parts, "SMALL", INFO.size)
+    other = ObjectInfo(INFO.key, INFO.size - 1, "8", INFO.checksum)
+    second = opened(path, other)
+    assert second.arrived == 0
+    assert names(path)[0].read_bytes() == bytes(other.size)
