@@ -63,7 +63,7 @@ class Region:
 
     @classmethod
     def of(cls, roi: Any, crs: Any = None, buffer: float = 0.0) -> Self:
-        """Make one of a geometry, as :func:`cedar.geometry.parse_roi` takes it.
+        """Make one of a geometry, as regions of interest are given everywhere.
 
         Raises
         ------

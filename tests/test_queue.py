@@ -102,7 +102,7 @@ def check_once(emulator, tracker, name, state):
 @pytest.mark.parametrize(
     ("side", "days", "places"),
     [
-        pytest.param(4, 20, 100, id="320", marks=pytest.mark.timeout(300)),
+        pytest.param(4, 10, 50, id="160", marks=pytest.mark.timeout(300)),
         pytest.param(
             10, 100, 3000, id="10000", marks=[pytest.mark.stress, pytest.mark.timeout(2400)]
         ),
