@@ -30,6 +30,10 @@ START_WORKERS: Final = 40
 #: Items that are marked as sent together, before the first of them is.
 START_BATCH: Final = 500
 
+#: Seconds between two writes of the record while tasks are started: nobody can, meanwhile. What a
+#: crash keeps from it was marked before, and is found at the service.
+START_INTERVAL: Final = 5.0
+
 #: Tasks that may wait at the service: developers.google.com/earth-engine/guides/usage.
 QUEUED_TASKS: Final = 3000
 

@@ -205,15 +205,16 @@ class Starter:
 
     def _send(self, names: Sequence[str]) -> bool:
         """Send the requests of some items; whether the service may have room for more."""
+        self._written = time.monotonic()
         pool = ThreadPoolExecutor(defaults.START_WORKERS, thread_name_prefix="cedar-start")
         futures = {pool.submit(self._start_one, name): name for name in names}
         under_way = set(futures)
         try:
             while under_way:
-                done, under_way = wait(under_way, defaults.RECORD_INTERVAL, FIRST_COMPLETED)
+                done, under_way = wait(under_way, defaults.START_INTERVAL, FIRST_COMPLETED)
                 for future in done:
                     future.result()
-                if time.monotonic() - self._written >= defaults.RECORD_INTERVAL:
+                if time.monotonic() - self._written >= defaults.START_INTERVAL:
                     self._write()
             return not self._stop.is_set()
         finally:
