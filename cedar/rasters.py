@@ -289,6 +289,8 @@ def created(path: Path, compress: str, side: int, profile: Mapping[str, Any]) ->
     }
     if compress != "none":
         layout["predictor"] = 3 if np.dtype(profile["dtype"]).kind == "f" else 2
+    # rasterio looks into a file that it replaces, and fails at one that a killed process left.
+    path.unlink(missing_ok=True)
     try:
         with rasterio.open(path, "w", opener=opener, **layout, **profile) as target:
             yield target

@@ -68,6 +68,16 @@ def test_a_cog_that_the_disk_does_not_hold_is_an_error_wherever_it_ends(tmp_path
         assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.parametrize("cloud_optimized", [False, True])
+def test_a_torn_file_that_a_killed_process_left_is_replaced(tmp_path, cloud_optimized):
+    """A header that names a directory which isn't there: rasterio fails to look into it."""
+    path = tmp_path / "image.tif"
+    for torn in (path, tmp_path / "image.plain.tif"):
+        torn.write_bytes(b"II*\0\x08\0\0\0")
+    write(path, cloud_optimized)
+    check(path)
+
+
 @pytest.mark.parametrize("cloud_optimized", [False, True], ids=["GeoTIFF", "COG"])
 def test_blocks_that_fail_leave_no_file(tmp_path, cloud_optimized):
     def blocks():
