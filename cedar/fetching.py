@@ -152,6 +152,7 @@ class Fetcher:
     def _begin(self, wanted: Wanted, tries: int) -> None:
         """Look what there is of a file, and hand out what is missing."""
         path, info = wanted.path, wanted.info
+        part: Part | None = None
         try:
             with explained(f"can't copy {info.key} to {path}", info.key):
                 seen = _signature(path)
@@ -169,11 +170,14 @@ class Fetcher:
                     self._tell(wanted, FileState.HERE, info.size)
                     return
         except CedarError as error:
+            if part is not None:
+                part.discard()
             self._tell(wanted, FileState.FAILED, 0, error)
             return
         missing = [piece for piece in part.pieces if piece.position < piece.end]
-        whole = len(part.pieces) == 1 and part.arrived == 0 and info.checksum is not None
-        total = summing(algorithm_of(info.checksum)) if whole and info.checksum else None
+        # Of one that comes in one piece, from its start, the checksum is had on the way.
+        in_order = len(part.pieces) == 1 and part.arrived == 0
+        total = summing(algorithm_of(info.checksum)) if in_order and info.checksum else None
         arrival = _Arrival(wanted, part, tries, len(missing), total)
         self._tell(wanted, FileState.DOWNLOADING, part.arrived)
         with self._changed:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .exceptions import Conflict, StoreError
+from .fetching import Fetcher
 from .items import ObjectInfo, Output
 from .metadata import TrackingMetadata
 from .outputs import documents_of, item_document, task_id, with_outputs
-from .settling import is_output
+from .wanted import Fetching, Wanted
 
 if TYPE_CHECKING:
     from .stores.base import Store
@@ -50,14 +49,14 @@ def download_tracked(
     images : iterator of Path
         Downloads images as it is iterated, each verified against the record.
     """
-    tracking = TrackingMetadata(tracking_info)
+    tracking, options = TrackingMetadata(tracking_info), Fetching(overwrite=overwrite)
     documents = documents_of(tracking, tracking.orders, store)
     for entry in with_outputs(tracking.orders, store):
         yield (
             task_id(entry),
             len(entry["outputs"]),
-            _metadata(documents, entry, store, Path(dest), overwrite),
-            _images(entry, store, Path(dest), overwrite),
+            _metadata(documents, entry, store, Path(dest), options),
+            _images(entry, store, Path(dest), options),
         )
 
 
@@ -66,25 +65,23 @@ def _metadata(
     entry: Entry,
     store: Store,
     dest: Path,
-    overwrite: bool,
+    options: Fetching,
 ) -> Iterator[Path]:
     key = item_document(entry)
     if key in documents:
-        yield store.retrieve(key, dest / key.rpartition("/")[2], overwrite, documents[key])
+        info = documents[key] or store.stat(key)
+        yield _fetch(store, Wanted(dest / key.rpartition("/")[2], info, recorded=False), options)
 
 
-def _images(entry: Entry, store: Store, dest: Path, overwrite: bool) -> Iterator[Path]:
+def _images(entry: Entry, store: Store, dest: Path, options: Fetching) -> Iterator[Path]:
     for output in entry["outputs"]:
-        key = f"{entry['prefix']}/{output['name']}"
-        known = Output.listed(output).at(key)
-        try:
-            yield store.retrieve(key, dest / output["name"], overwrite, known)
-        except Conflict as error:
-            # Its version isn't the one that is recorded: in a copy of a store it may still be it.
-            info = store.stat(key)
-            if not is_output(store, info, output):
-                raise StoreError(
-                    f"{key} isn't what the order made: it was replaced since", key
-                ) from error
-            now = replace(known, version=info.version)
-            yield store.retrieve(key, dest / output["name"], overwrite, now)
+        info = Output.listed(output).at(f"{entry['prefix']}/{output['name']}")
+        yield _fetch(store, Wanted(dest / output["name"], info), options)
+
+
+def _fetch(store: Store, wanted: Wanted, options: Fetching) -> Path:
+    """Have one file; its path."""
+    *_, event = Fetcher(store, options).run([wanted])
+    if event.error is not None:
+        raise event.error
+    return event.path

@@ -419,3 +419,23 @@ def test_a_file_without_a_checksum_is_known_by_its_size(store, fetch, tmp_path, 
     assert ends(fetch(known)) == {"a": FileState.DONE}
     assert is_home(store, tmp_path, "a")
     assert names(tmp_path / "home" / "a")[0].exists() is False
+
+
+def test_a_file_that_came_meanwhile_stays_and_its_part_is_let_go(
+    store, fetch, tmp_path, monkeypatch
+):
+    info, path, opened = store.add("a", PIECE), tmp_path / "home" / "a", Part.open
+
+    def another_was_first(*arguments):
+        path.write_bytes(b"another's")
+        return opened(*arguments)
+
+    path.parent.mkdir()
+    monkeypatch.setattr(Part, "open", another_was_first)
+    (event,) = fetch(info, overwrite=False)
+    assert event.state is FileState.FAILED
+    assert path.read_bytes() == b"another's"
+    assert [each.name for each in path.parent.iterdir()] == ["a"]
+    again = opened(path, info, PIECE)
+    assert again is not None
+    again.discard()
