@@ -88,8 +88,11 @@ def place(
     if pilot is not None:
         _check_pilot(order, pilot)
     prefix = order.templates.tracking_prefix
-    with ExitStack() as placing, ThreadPoolExecutor(1) as beside:
+    key = document_key(order.name, prefix)
+    with ExitStack() as going_on, ExitStack() as placing, ThreadPoolExecutor(1) as beside:
         placing.enter_context(claimed(store, f"{prefix}/placing"))
+        # Had before there is a record, so that nobody goes on with it before us.
+        ours = beside.submit(going_on.enter_context, store.claim(key))
         # Between the first look, when it was searched, and this one somebody may have placed.
         check_free(order, store)
         document = record_document(order, store.identity(), engine.identity())
@@ -101,7 +104,12 @@ def place(
         record = Record.create(store, prefix, document)
         # Others may place now; giving it back takes a request, which nothing here waits for.
         beside.submit(placing.pop_all().close)
-        fresh = _begin(record, order, engine, callback, ledger)
+        fresh = ours.result() and record.key == key
+        if fresh:
+            _prepare(record, order, engine, callback, ledger)
+        else:
+            going_on.close()
+            fresh = _begin(record, order, engine, callback, ledger)
     if order.n_shards is not None:
         if not fresh:
             Starter(record, engine, ledger=ledger).start(defaults.QUEUED_TASKS)

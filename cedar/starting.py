@@ -11,9 +11,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,7 +87,6 @@ class Starter:
         self._unprepared = unprepared
         self._callback = callback
         self._stop = threading.Event()
-        self._written = 0.0
 
     def start(self, most: int | None = None) -> bool:
         """Start what is planned, as far as the service has room; whether it may have more.
@@ -205,21 +203,26 @@ class Starter:
 
     def _send(self, names: Sequence[str]) -> bool:
         """Send the requests of some items; whether the service may have room for more."""
-        self._written = time.monotonic()
+        # A pool of their own: documents needn't wait for what the service allows a second.
+        documents = ThreadPoolExecutor(self.store.workers, thread_name_prefix="cedar-document")
         pool = ThreadPoolExecutor(defaults.START_WORKERS, thread_name_prefix="cedar-start")
-        futures = {pool.submit(self._start_one, name): name for name in names}
+        futures = {
+            pool.submit(self._start_one, name, documents.submit(self._document, name)): name
+            for name in names
+        }
         under_way = set(futures)
         try:
             while under_way:
-                done, under_way = wait(under_way, defaults.START_INTERVAL, FIRST_COMPLETED)
+                done, under_way = wait(under_way, defaults.START_INTERVAL, FIRST_EXCEPTION)
                 for future in done:
                     future.result()
-                if time.monotonic() - self._written >= defaults.START_INTERVAL:
+                if under_way:
                     self._write()
             return not self._stop.is_set()
         finally:
             # Those on their way are answered, and written down; the others were never sent.
             self._stop.set()
+            documents.shutdown(cancel_futures=True)
             pool.shutdown(cancel_futures=True)
             for future, name in futures.items():
                 if future.cancelled():
@@ -227,20 +230,27 @@ class Starter:
             self._write()
             self._stop.clear()
 
-    def _start_one(self, name: str) -> None:
-        """Start one item's task. Runs in a thread."""
+    def _document(self, name: str) -> ImageMetadata | None:
+        """Have one item's document; None where it isn't to be started now. Runs in a thread."""
         entry = self.record.entry(name)
-        if self._stop.is_set():
-            self.record.change(name, unmarked)
-            return
-        if entry["status"]["state"] != TaskState.UNSUBMITTED:
-            return
+        wanted = entry["status"]["state"] == TaskState.UNSUBMITTED
+        return self._documents(entry) if wanted and not self._stop.is_set() else None
+
+    def _start_one(self, name: str, document: Future[ImageMetadata | None]) -> None:
+        """Start one item's task. Runs in a thread."""
         try:
-            metadata = self._documents(entry)
+            metadata, entry = document.result(), self.record.entry(name)
+            if self._stop.is_set():
+                self.record.change(name, unmarked)
+                return
+            if metadata is None or entry["status"]["state"] != TaskState.UNSUBMITTED:
+                return
             options = metadata["store"]["export_image_kwds"]
             destination = self.store.destination(entry["prefix"])
             request = self.engine.prepare(metadata, destination, options, entry["attempt"])
             operation = self.engine.start(request)
+        except CancelledError:
+            self.record.change(name, unmarked)
         except ConfigError:
             raise
         except EngineError as error:
@@ -260,6 +270,5 @@ class Starter:
 
     def _write(self) -> None:
         self.record.flush()
-        self._written = time.monotonic()
         if self._callback is not None:
             self._callback(self.record)

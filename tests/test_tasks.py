@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
@@ -55,6 +56,59 @@ def test_submit_starts_every_item_and_records_its_task(tracker):
         assert request.request_id == entry["request_id"]
         assert request.description == f"{entry['name']}-a1"
     assert tracker.engine.log == ["start", "start"]
+
+
+def test_documents_are_written_while_starts_wait(tracker, monkeypatch):
+    monkeypatch.setattr(defaults, "START_WORKERS", 1)
+    left, all_written = set(TILES), threading.Event()
+    write, start = tracker.store.write, tracker.engine.start
+
+    def noted(key, *arguments, **options):
+        made = write(key, *arguments, **options)
+        left.difference_update(tile for tile in TILES if "h{1:03d}v{0:03d}".format(*tile) in key)
+        if not left:
+            all_written.set()
+        return made
+
+    def waiting(request):
+        assert all_written.wait(10)
+        return start(request)
+
+    monkeypatch.setattr(tracker.store, "write", noted)
+    monkeypatch.setattr(tracker.engine, "start", waiting)
+    assert states(tracker, submitted(tracker)) == ["READY", "READY"]
+
+
+def test_nobody_goes_on_with_a_record_before_it_is_begun(tracker, monkeypatch):
+    free, write = [], tracker.store.write
+
+    def tried(key, *arguments, **options):
+        made = write(key, *arguments, **options)
+        if key.startswith("CEDAR_TRACKING/TRACKING") and key.endswith(".json"):
+            with tracker.store.claim(key) as ours:
+                free.append(ours)
+        return made
+
+    monkeypatch.setattr(tracker.store, "write", tried)
+    submitted(tracker)
+    assert free[0] is False
+    assert not any(free)
+
+
+def test_a_submit_waits_for_whoever_has_the_name_of_its_record(tmp_path, monkeypatch):
+    tracker = exporting_tracker(tmp_path, tracking_template="ORDER")
+    theirs, write = ExitStack(), tracker.store.write
+    assert theirs.enter_context(tracker.store.claim("CEDAR_TRACKING/ORDER.json"))
+
+    def let_go(key, *arguments, **options):
+        made = write(key, *arguments, **options)
+        if key == "CEDAR_TRACKING/ORDER.json":
+            theirs.close()
+        return made
+
+    monkeypatch.setattr(tracker.store, "write", let_go)
+    assert states(tracker, submitted(tracker)) == ["READY", "READY"]
+    assert tracker.engine.log.count("start") == 2
 
 
 def test_the_record_holds_the_request_ids_before_the_first_start(tracker):
