@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 
 import pytest
 
@@ -168,8 +169,9 @@ def test_no_more_than_so_many_start_a_second(make, time):
     for _ in range(201):
         with limiter.request():
             starts.append(time.now)
-    assert starts[-1] - starts[0] == pytest.approx(2.0)
-    assert all(later - first >= 0.99 for first, later in zip(starts, starts[100:], strict=False))
+    assert starts[99] == pytest.approx(starts[0])
+    assert starts[-1] - starts[0] == pytest.approx(1.01)
+    assert all(later - first >= 0.0099 for first, later in pairwise(starts[99:]))
 
 
 def test_idle_time_is_not_saved_up(make, time):
@@ -177,10 +179,10 @@ def test_idle_time_is_not_saved_up(make, time):
     with limiter.request():
         pass
     time.now += 60
-    for _ in range(21):
+    for _ in range(12):
         with limiter.request():
             pass
-    assert time.slept == pytest.approx([1.0, 1.0])
+    assert time.slept == pytest.approx([0.1, 0.1])
 
 
 def test_a_429_halves_what_goes_at_once_but_once_a_burst(make, time):

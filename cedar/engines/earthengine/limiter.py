@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-#: What the service allows a standard account: requests at once, and a second.
+#: What the service allows a standard account: requests at once, and a second. The latter it also
+#: gives as 6,000 a minute (https://developers.google.com/earth-engine/guides/usage).
 AT_ONCE: Final = 40
 PER_SECOND: Final = 100.0
 #: Bytes of pixels asked for and not yet here. A block is held about three times over while the
@@ -27,7 +28,7 @@ class Limiter:
     First come, first served: one of many bytes waits until there is room for it, and whoever came
     later waits behind it; else a stream of small ones would hold it up for ever.
 
-    What a second allows may start together; the next then waits until that second is over.
+    A bucket of tokens: what a second allows may start together, and as many a second after that.
 
     Additive increase, multiplicative decrease, as TCP does: a 429 halves what is let through at
     once, and twenty answers without one raise it by one.
@@ -55,9 +56,9 @@ class Limiter:
         self._allowed, self._calm = at_once, 0
         self._running, self._held = 0, 0
         self._slowed = float("-inf")
-        #: When the last ones started, as many as may in the time from the first of them.
-        self._starts: deque[float] = deque(maxlen=max(1, int(per_second)))
-        self._window = max(1, int(per_second)) / per_second
+        #: When the next would start if all came evenly, and how much sooner than that it may.
+        self._due, self._step = float("-inf"), 1 / per_second
+        self._ahead = (max(1, int(per_second)) - 1) * self._step
 
     @property
     def allowed(self) -> int:
@@ -114,11 +115,10 @@ class Limiter:
             # Whoever gives up waiting, too, makes way for the next.
             self._queue.remove(ticket)
             self._changed.notify_all()
-        start = self._clock()
-        if len(self._starts) == self._starts.maxlen:
-            start = max(start, self._starts[0] + self._window)
-        self._starts.append(start)
-        return start
+        now = self._clock()
+        due = max(now, self._due)
+        self._due = due + self._step
+        return max(now, due - self._ahead)
 
     def _fits(self, size: int) -> bool:
         if self._running >= self._allowed:
