@@ -211,6 +211,15 @@ def split_antimeridian(geometry: BaseGeometry, turn: float) -> BaseGeometry:
 
 
 def _wkt(value: Any) -> str:
+    return _wkt_of_text(value) if isinstance(value, str) else _read_wkt(value)
+
+
+@lru_cache(maxsize=256)
+def _wkt_of_text(text: str) -> str:
+    return _read_wkt(text)
+
+
+def _read_wkt(value: Any) -> str:
     parsed = pyproj.CRS.from_user_input(value)
     try:
         # The text it was made from: WKT that pyproj writes lacks the codes of the parts.

@@ -7,7 +7,7 @@ metadata lists, never from a live query.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any, Final
 
 import ee
@@ -47,11 +47,16 @@ def _group(group: Mapping[str, Any], image: Mapping[str, Any]) -> ee.Image:
     Nodata lies under them all: whether unmask reaches beyond the footprints of a mosaic isn't
     documented, and a constant has none.
     """
-    names = [band["name"] for band in image["bands"]]
-    nodata = ee.Image.constant([image["nodata"]] * len(names)).rename(names)
-    layers = [_cast(nodata, image["dtype"])]
+    names = tuple(band["name"] for band in image["bands"])
+    layers = [_background(names, image["nodata"], image["dtype"])]
     layers += [_layer(listed, image) for listed in group["images"]]
     return ee.ImageCollection.fromImages(layers).mosaic()
+
+
+@lru_cache
+def _background(names: tuple[str, ...], nodata: float, dtype: str) -> ee.Image:
+    """Return nodata in all bands; the same for all layers of a stack, and of most of an order's."""
+    return _cast(ee.Image.constant([nodata] * len(names)).rename(list(names)), dtype)
 
 
 def _layer(listed: Mapping[str, Any], image: Mapping[str, Any]) -> ee.Image:

@@ -19,7 +19,7 @@ from cedar.metadata import ImageMetadata
 from .build import stack
 from .grid import pixel_grid
 from .operations import find
-from .session import ask, status_of
+from .session import execute, images, project, status_of
 
 if TYPE_CHECKING:
     from cedar.items import Destination, ExportRequest, TaskStatus
@@ -38,21 +38,19 @@ def start(request: ExportRequest) -> str:
     outcome is in doubt: the service starts no second task for it.
     """
     metadata = ImageMetadata(request.metadata)
-    parameters = _parameters(request, metadata)
+    body = _body(request, metadata)
     try:
-        return ask(lambda: _name(ee.data.exportImage(request.request_id, parameters)))
+        operation = execute(images().export(project=f"projects/{project()}", body=body))
     except EngineError as error:
         if status_of(error) != HTTPStatus.CONFLICT:
             raise
-    return _started_before(request, metadata).name
-
-
-def _name(operation: Any) -> str:
+        return _started_before(request, metadata).name
     match operation:
         case {"name": str(name)}:
             return name
-    # What is no JSON at all the client hands out as text.
-    raise ValueError("it names no operation")
+    raise EngineError(
+        "Earth Engine: its answer can't be read: it names no operation", transient=True
+    )
 
 
 def _started_before(request: ExportRequest, metadata: ImageMetadata) -> TaskStatus:
@@ -85,17 +83,18 @@ def _is_elsewhere(status: TaskStatus, destination: Destination) -> bool:
     return bool(places) and expected not in places
 
 
-def _parameters(request: ExportRequest, metadata: ImageMetadata) -> dict[str, Any]:
-    """Return the body of the request, in the form that the client makes them (ee/batch.py).
+def _body(request: ExportRequest, metadata: ImageMetadata) -> dict[str, Any]:
+    """Return the body of the request, as the client makes them (ee/batch.py).
 
     The grid is a field of its own: folded into the expression, as the client's ``Export`` does, it
     would be a reprojection and a clip more.
     """
     tile, options = Tile.from_dict(metadata["tile"]), request.options
     image = stack(metadata, metadata.groups).rename(metadata.band_names)
-    priority = options.get("priority")
+    priority, tag = options.get("priority"), _workload_tag(metadata["order"]["tracking"] or "")
     return {
-        "expression": image,
+        "requestId": request.request_id,
+        "expression": ee.serializer.encode(image, for_cloud_api=True),
         "description": request.description,
         "grid": pixel_grid(tile, 0, 0, tile.height, tile.width),
         "fileExportOptions": {
@@ -105,7 +104,7 @@ def _parameters(request: ExportRequest, metadata: ImageMetadata) -> dict[str, An
         },
         "maxPixels": {"value": str(options["maxPixels"])},
         **({} if priority is None else {"priority": {"value": priority}}),
-        "workloadTag": _workload_tag(metadata["order"]["tracking"] or ""),
+        **({"workloadTag": tag} if tag else {}),
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -234,8 +235,18 @@ def ask(send: Callable[..., T], *args: Any, size: int = 0, **kwds: Any) -> T:
 
 def operations() -> Any:
     """The client's own resource of operations: its functions for them drop what they don't know."""
-    resource: Any = _state.get_state().cloud_api_resource
-    return resource.projects().operations()
+    return _resources(_state.get_state().cloud_api_resource)[0]
+
+
+def images() -> Any:
+    """The client's own resource of images: its functions make one anew for each request."""
+    return _resources(_state.get_state().cloud_api_resource)[1]
+
+
+@lru_cache(maxsize=1)
+def _resources(service: Any) -> tuple[Any, Any]:
+    projects = service.projects()
+    return projects.operations(), projects.image()
 
 
 def execute(request: Any) -> dict[str, Any]:
