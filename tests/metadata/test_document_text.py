@@ -22,10 +22,11 @@ def test_what_is_written_reads_back_the_same(document):
 
 
 def test_what_fits_into_a_line_is_on_one():
-    bands = [{"name": "red", "native": "SR_B4"}, {"name": "nir", "native": "SR_B5", "scale": 1.5}]
+    bands = [{"name": "red", "native": "SR_B4"}, {"name": "nir", "scale": 2.75e-05, "offset": -1}]
     assert json_text({"size": [300, 250], "image": {"bands": bands, "dtype": "uint16"}}) == (
         '{\n "size": [300, 250],\n "image": {\n  "bands": [\n'
-        '   {"name": "red", "native": "SR_B4"},\n   {"name": "nir", "native": "SR_B5", "scale": 1.5}\n  ],\n'
+        '   {"name": "red", "native": "SR_B4"},\n'
+        '   {"name": "nir", "scale": 2.75e-05, "offset": -1}\n  ],\n'
         '  "dtype": "uint16"\n }\n}'
     )
 
