@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import remainder
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from pyproj import CRS
 
 from .defaults import MAX_NAME_LENGTH
 from .documents import counts
+from .geometry import to_crs, transform_point
 from .sensors import landsat
 
 if TYPE_CHECKING:
@@ -29,8 +32,10 @@ LONG_NAME: Final = 80
 _NAMED: Final = 20
 #: Part of a pixel that coordinates may be off for their rounding.
 _ROUNDING: Final = 1e-6
-#: EPSG codes of the UTM zones of WGS 84, and what is added to northings, in metres.
-_UTM: Final[Mapping[range, int]] = {range(32601, 32661): 0, range(32701, 32761): 10_000_000}
+#: Metres between two systems that are one to a pixel: ellipsoids of GRS 80 and WGS 84 leave 0.1 mm.
+_SAME: Final = 0.01
+#: EPSG code of UTM zone 0 of WGS 84, by hemisphere, and what is added to its northings, in metres.
+_UTM: Final = {"N": (32600, 0), "S": (32700, 10_000_000)}
 _LANDSAT: Final = frozenset(each.id for each in landsat.COLLECTIONS)
 _DAY: Final = dt.timedelta(days=1)
 
@@ -46,11 +51,10 @@ def of_collections(order: Order) -> Iterator[str]:
                 f"{collection.id}: a pixel takes {stacked} bytes in the files, which are all "
                 f"{collection.stack_dtype}, and {own} in the collection"
             )
-        if _reads_edges(collection, submission.tiles[0]):
+        if doubt := _of_pixels(collection, submission.tiles[0]):
             yield (
-                f"{collection.id}: centres of the grid's pixels lie on edges of its own, where it "
-                f"is chance which is the nearest: in UTM these are {landsat.EDGE_OFFSET} m off the "
-                f"multiples of {collection.resolution:g} m"
+                f"{collection.id}: {doubt}; in UTM its own edges are {landsat.EDGE_OFFSET} m off "
+                f"the multiples of {collection.resolution:g} m"
             )
 
 
@@ -117,20 +121,51 @@ def _of_service(collection: Collection, submission: Submission) -> Iterator[str]
         )
 
 
-def _reads_edges(collection: Collection, tile: Tile) -> bool:
-    """Whether centres of a tile's pixels lie on edges of those that the nearest is taken of.
+def _of_pixels(collection: Collection, tile: Tile) -> str | None:
+    """Say how a tile's pixels lie against those that the nearest is taken of, if that is a doubt.
 
     Where these are is known of Landsat, in UTM; scenes of the next zone are turned against it.
     """
     pixel, is_nearest = collection.resolution, collection.resampling in (None, "nearest")
-    if collection.id not in _LANDSAT or pixel is None or not is_nearest:
-        return False
-    zone, (y, x) = tile.crs.to_epsg(), tile.coords()
-    return any(
-        _on_edges(x, pixel) or _on_edges(y - northing, pixel)
-        for zones, northing in _UTM.items()
-        if zone in zones
+    northing = _northing(tile)
+    if collection.id not in _LANDSAT or pixel is None or not is_nearest or northing is None:
+        return None
+    y, x = tile.coords()
+    if _on_edges(x, pixel) or _on_edges(y - northing, pixel):
+        return (
+            "centres of the grid's pixels lie on edges of its own, where it is chance which is "
+            "the nearest"
+        )
+    # Smaller pixels lie off its own by their nature.
+    if tile.res != (pixel, pixel):
+        return None
+    east = remainder(tile.bounds.left - landsat.EDGE_OFFSET, pixel)
+    north = remainder(tile.bounds.top - northing - landsat.EDGE_OFFSET, pixel)
+    off = [
+        f"{abs(metres):.6g} m {ahead if metres > 0 else behind}"
+        for metres, ahead, behind in ((east, "east", "west"), (north, "north", "south"))
+        if abs(metres) > pixel * _ROUNDING
+    ]
+    if not off:
+        return None
+    return (
+        f"the grid's pixels lie {' and '.join(off)} of its own, and its images will be off by as "
+        "much, as each pixel is given the nearest"
     )
+
+
+def _northing(tile: Tile) -> int | None:
+    """What UTM adds to the northings of a tile; None: it isn't in UTM.
+
+    It has to be that of WGS 84, or of a datum that PROJ takes for the same, such as ETRS89.
+    """
+    zone = CRS.from_wkt(tile.crs_wkt).utm_zone
+    if zone is None:
+        return None
+    epsg, northing = _UTM[zone[-1]]
+    corner = tile.bounds.left, tile.bounds.top
+    there = transform_point(*corner, tile.crs, to_crs(epsg + int(zone[:-1])))
+    return northing if np.allclose(there, corner, rtol=0, atol=_SAME) else None
 
 
 def _on_edges(centres: NDArray[np.float64], pixel: float) -> bool:

@@ -22,8 +22,6 @@ from .exceptions import CedarError, InputError
 from .geometry import (
     LONLAT,
     full_turn,
-    parse_roi,
-    read_roi,
     reproject,
     to_crs,
     transform_point,
@@ -31,6 +29,7 @@ from .geometry import (
 )
 from .products import deliver, workshop
 from .rasters import TILE_SIDE, Block, Writing, blocks_of, created, optimize, write_like
+from .regions import parse_roi, read_roi
 from .stores.files import explained
 
 _log = logging.getLogger(__name__)
@@ -63,7 +62,9 @@ class Region:
 
     @classmethod
     def of(cls, roi: Any, crs: Any = None, buffer: float = 0.0) -> Self:
-        """Make one of a geometry, as regions of interest are given everywhere.
+        """Make one of the geometry `roi`, which is given as regions of interest are everywhere.
+
+        `crs` is its system, where it doesn't say that itself, and `buffer` metres to add around it.
 
         Raises
         ------
@@ -77,7 +78,7 @@ class Region:
 
     @classmethod
     def read(cls, path: str | Path, buffer: float = 0.0) -> Self:
-        """Read one from a GeoJSON file.
+        """Read one from the GeoJSON file `path`, and add `buffer` metres around it.
 
         Raises
         ------
@@ -88,7 +89,9 @@ class Region:
 
     @classmethod
     def box(cls, corners: Sequence[float], buffer: float = 0.0) -> Self:
-        """Make one of west, south, east and north; a west beyond the east crosses the antimeridian.
+        """Make one of `corners`: west, south, east and north, and add `buffer` metres around it.
+
+        A west beyond the east crosses the antimeridian.
 
         Raises
         ------

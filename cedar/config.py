@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import importlib
 import os
 import pkgutil
@@ -23,7 +22,7 @@ from .causes import Policy
 from .engines.base import Engine
 from .engines.earthengine import EMULATOR, EarthEngine
 from .exceptions import ConfigError, InputError
-from .grids import TileGrid, load_grids
+from .grids import TileGrid, named_grid
 from .metadata.validation import explain, load_schema
 from .pacing import parse_rate
 from .sensors import resolve
@@ -229,7 +228,7 @@ class Config:
 def find(
     explicit: str | os.PathLike[str] | None = None, environ: Mapping[str, str] = os.environ
 ) -> Path:
-    """Find the configuration file.
+    """Find the configuration file; `environ` are the variables of the environment.
 
     It is `explicit`, else what $CEDAR_CONFIG_FILE names, else ``cedar.yaml`` here, else
     ``cedar/cedar.yaml`` in $XDG_CONFIG_HOME (by default ``~/.config``).
@@ -258,7 +257,7 @@ def find(
 
 
 def load(path: str | os.PathLike[str]) -> Config:
-    """Read and check a configuration file.
+    """Read and check the configuration file `path`.
 
     Raises
     ------
@@ -348,15 +347,12 @@ def _download(section: Mapping[str, Any]) -> Mapping[str, Any]:
 def _grid(section: Mapping[str, Any], directory: Path) -> TileGrid:
     if "grid_name" not in section:
         return TileGrid.from_dict(section)
-    name = section["grid_name"]
-    if "grid_filename" not in section:
-        raise InputError("tile_grid: grid_name needs grid_filename, the file that has the grid")
-    path = directory / Path(section["grid_filename"]).expanduser()
-    grids = load_grids(path)
-    if name not in grids:
-        (nearest,) = difflib.get_close_matches(name, grids, n=1, cutoff=0)
-        raise InputError(f"tile_grid: {path} has no grid {name!r}; the nearest is {nearest!r}")
-    return grids[name]
+    filename = section.get("grid_filename")
+    path = None if filename is None else directory / Path(filename).expanduser()
+    try:
+        return named_grid(section["grid_name"], path)
+    except InputError as error:
+        raise InputError(f"tile_grid: {error}") from error
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,12 +1,9 @@
-"""Coordinate reference systems, regions of interest, and moving them from one to another."""
+"""Coordinate reference systems, and moving geometries from one to another."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from functools import lru_cache
 from math import pi
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -71,79 +68,6 @@ def full_turn(crs: CRS) -> float | None:
     return _turn(proj) if proj.is_geographic else None
 
 
-def parse_roi(roi: Any, crs: Any = None) -> tuple[BaseGeometry, CRS | None]:
-    """Read a region of interest.
-
-    Parameters
-    ----------
-    roi : object
-        A shapely geometry, GeoJSON as a mapping (geometry, Feature or FeatureCollection), or
-        anything with ``__geo_interface__``.
-    crs : object, optional
-        Its system. If None, GeoJSON's is its ``crs`` member or longitude and latitude, another
-        object's its attribute ``crs`` if it has one.
-
-    Returns
-    -------
-    (shapely geometry, rasterio.crs.CRS or None)
-        Valid and not empty; None where nothing says what system it is in.
-
-    Raises
-    ------
-    InputError
-        It isn't a geometry, or an empty one.
-    """
-    if isinstance(roi, Mapping):
-        geometry, crs = _read_geojson(roi), _geojson_crs(roi) if crs is None else crs
-    elif isinstance(roi, BaseGeometry):
-        geometry = roi
-    elif isinstance(interface := getattr(roi, "__geo_interface__", None), Mapping):
-        geometry, crs = _read_geojson(interface), getattr(roi, "crs", None) if crs is None else crs
-    else:
-        raise InputError(
-            f"a region of interest must be a shapely geometry or GeoJSON, not {type(roi).__name__}"
-        )
-    if not np.isfinite(shapely.get_coordinates(geometry)).all():
-        raise InputError("the region of interest has coordinates that aren't finite")
-    geometry = shapely.union_all(_simple_parts(geometry))
-    if geometry.is_empty:
-        raise InputError("the region of interest is empty")
-    return geometry, None if crs is None else to_crs(crs)
-
-
-def read_roi(path: str | Path) -> tuple[BaseGeometry, CRS]:
-    """Read a region of interest from a GeoJSON file.
-
-    Parameters
-    ----------
-    path : path
-        A file of RFC 7946; the ``crs`` member of the older GeoJSON is honoured.
-
-    Returns
-    -------
-    (shapely geometry, rasterio.crs.CRS)
-        All geometries of the file as one, and their system.
-
-    Raises
-    ------
-    InputError
-        The file can't be read, isn't GeoJSON, or holds no geometry.
-    """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-        if not isinstance(document, Mapping):
-            raise InputError("it isn't a GeoJSON object")
-        geometry, crs = parse_roi(document)
-    except OSError as error:
-        raise InputError(f"can't read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"can't use {path} as a region of interest ({error}); it must be GeoJSON: "
-            "ogr2ogr -f GeoJSON -t_srs OGC:CRS84 roi.geojson FILE makes it of other formats"
-        ) from error
-    return geometry, crs
-
-
 def reproject(
     geometry: BaseGeometry, source: CRS, target: CRS, within: Bounds | None = None
 ) -> BaseGeometry:
@@ -168,11 +92,11 @@ def reproject(
         Coordinates that aren't degrees in a geographic `source`, or that `target` can't express.
     """
     start, middle, end = _proj(source.wkt), _proj(to_crs(LONLAT).wkt), _proj(target.wkt)
-    parts = _simple_parts(geometry)
     if start.is_geographic:
         _check_degrees(geometry, _turn(start))
     if _same(start, end):
         return geometry
+    parts = _on_earth(simple_parts(geometry), start)
     parts = _split(_move(parts, start, middle), 360.0)
     if end.is_geographic:
         parts = _split(_move(parts, middle, end), _turn(end))
@@ -197,6 +121,17 @@ def translate(geometry: BaseGeometry, x: float) -> BaseGeometry:
     return shapely.transform(geometry, lambda xy: xy + np.array([x, 0.0]))
 
 
+def simple_parts(geometry: BaseGeometry) -> _Parts:
+    """Valid points, lines and polygons, not empty; parts of polygons with no area are dropped."""
+    parts = shapely.get_parts(shapely.force_2d(geometry))
+    while (shapely.get_type_id(parts) >= shapely.GeometryType.MULTIPOINT).any():
+        parts = shapely.get_parts(parts)
+    broken = (shapely.get_dimensions(parts) == 2) & ~shapely.is_valid(parts)
+    mended = shapely.make_valid(parts[broken], method="structure", keep_collapsed=False)
+    parts = np.concatenate([shapely.get_parts(mended), parts[~broken]])
+    return parts[~shapely.is_empty(parts)]
+
+
 def split_antimeridian(geometry: BaseGeometry, turn: float) -> BaseGeometry:
     """Cut a geometry where it crosses the antimeridian (RFC 7946, section 3.1.9).
 
@@ -207,7 +142,7 @@ def split_antimeridian(geometry: BaseGeometry, turn: float) -> BaseGeometry:
     turn : float
         What :func:`full_turn` says of its system.
     """
-    return shapely.union_all(_split(_simple_parts(geometry), turn))
+    return shapely.union_all(_split(simple_parts(geometry), turn))
 
 
 def _wkt(value: Any) -> str:
@@ -260,54 +195,6 @@ def _turn(proj: pyproj.CRS) -> float:
     return round(2 * pi / _unit(proj), 9)
 
 
-def _read_geojson(document: Mapping[str, Any]) -> BaseGeometry:
-    geometries = _located(document)
-    try:
-        return shapely.from_geojson(
-            json.dumps({"type": "GeometryCollection", "geometries": geometries})
-        )
-    except (shapely.errors.ShapelyError, TypeError, ValueError) as error:
-        raise InputError(f"not valid GeoJSON: {error}") from error
-
-
-def _located(document: Any) -> list[Any]:
-    """Geometries of a GeoJSON object; a Feature without one is allowed (section 3.2)."""
-    if not isinstance(document, Mapping):
-        raise InputError(f"not valid GeoJSON: {document!r} is no object")
-    match document.get("type"):
-        case "FeatureCollection":
-            features = document.get("features")
-            if not isinstance(features, list | tuple):
-                raise InputError("not valid GeoJSON: a FeatureCollection without features")
-            return [geometry for feature in features for geometry in _located(feature)]
-        case "Feature":
-            return [] if document.get("geometry") is None else [document["geometry"]]
-        case _:
-            return [dict(document)]
-
-
-def _geojson_crs(document: Mapping[str, Any]) -> Any:
-    """System of a GeoJSON object: its ``crs`` member (GeoJSON of 2008), else RFC 7946's."""
-    member = document.get("crs")
-    if member is None:
-        return LONLAT
-    try:
-        return member["properties"]["name"]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"not valid GeoJSON: can't read its crs member {member!r}") from error
-
-
-def _simple_parts(geometry: BaseGeometry) -> _Parts:
-    """Valid points, lines and polygons, not empty; parts of polygons with no area are dropped."""
-    parts = shapely.get_parts(shapely.force_2d(geometry))
-    while (shapely.get_type_id(parts) >= shapely.GeometryType.MULTIPOINT).any():
-        parts = shapely.get_parts(parts)
-    polygons = shapely.get_dimensions(parts) == 2
-    mended = shapely.make_valid(parts[polygons], method="structure", keep_collapsed=False)
-    parts = np.concatenate([shapely.get_parts(mended), parts[~polygons]])
-    return parts[~shapely.is_empty(parts)]
-
-
 def _check_degrees(geometry: BaseGeometry, turn: float) -> None:
     """Refuse what can't be longitude and latitude; up to a turn beyond the map is allowed."""
     left, bottom, right, top = geometry.bounds
@@ -318,12 +205,49 @@ def _check_degrees(geometry: BaseGeometry, turn: float) -> None:
         )
 
 
+def _on_earth(parts: _Parts, proj: pyproj.CRS) -> _Parts:
+    """What of some parts is a place: a map may have corners where there is none.
+
+    There PROJ gives other places' coordinates, so that the way there and back leads elsewhere.
+    """
+    if proj.is_geographic or len(parts) == 0:
+        return parts
+    to_lonlat = _transformer(proj, _proj(to_crs(LONLAT).wkt))
+    xy = shapely.get_coordinates(shapely.segmentize(parts, _step(proj))).T
+    back = to_lonlat.transform(*to_lonlat.transform(*xy), direction="INVERSE")
+    if np.allclose(back, xy, rtol=0, atol=1 / _unit(proj)):
+        return parts
+    domain = _domain(proj)
+    return parts if domain is None else _clip(parts, domain)
+
+
+@lru_cache(maxsize=16)
+def _domain(proj: pyproj.CRS) -> BaseGeometry | None:
+    """Outline of the whole earth on a map; None where the map can't show it whole."""
+    parameters = proj.coordinate_operation.params if proj.coordinate_operation else []
+    middles = [each.value for each in parameters if each.name.startswith("Longitude of ")]
+    middle = float(middles[0]) if middles else 0.0
+    # A decimetre short of the antimeridian, which is on both sides, and of the poles, where a
+    # rounded place may be on the other.
+    edge = shapely.box(middle - 180, -90, middle + 180, 90).buffer(-1e-6, join_style="mitre")
+    from_lonlat = _transformer(_proj(to_crs(LONLAT).wkt), proj)
+    xy = from_lonlat.transform(*shapely.get_coordinates(shapely.segmentize(edge, 0.1)).T)
+    if not np.isfinite(xy).all():
+        return None
+    outline = shapely.Polygon(np.column_stack(xy))
+    return outline if outline.is_valid else None
+
+
+def _step(proj: pyproj.CRS) -> float:
+    """Longest piece of an edge that is moved from a system as a straight line."""
+    return _PIECE * (1.0 if proj.is_geographic else _EARTH_RADIUS) / _unit(proj)
+
+
 def _move(parts: _Parts, source: pyproj.CRS, target: pyproj.CRS) -> _Parts:
     if _same(source, target):
         return parts
     straight = source.is_geographic and target.is_geographic
-    piece = _GEOGRAPHIC_PIECE if straight else _PIECE
-    step = piece * (1.0 if source.is_geographic else _EARTH_RADIUS) / _unit(source)
+    step = _GEOGRAPHIC_PIECE / _unit(source) if straight else _step(source)
     transformer = _transformer(source, target)
 
     def move(xy: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -338,7 +262,7 @@ def _move(parts: _Parts, source: pyproj.CRS, target: pyproj.CRS) -> _Parts:
     moved = shapely.transform(shapely.segmentize(parts, step), move)
     if target.is_geographic:
         moved = np.array([_unwrap(part, _turn(target)) for part in moved], dtype=object)
-    return _simple_parts(shapely.GeometryCollection(list(moved)))
+    return simple_parts(shapely.GeometryCollection(list(moved)))
 
 
 def _unwrap(part: BaseGeometry, turn: float) -> BaseGeometry:

@@ -1,358 +1,155 @@
-"""Tile grids: a tiling scheme, its tiles, and which of them cover a place."""
+"""Where tile grids come from: those that come with cedar, files of grids, and rasters."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import isfinite
+import difflib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import resources
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any
 
-import shapely
+import rasterio
 import yaml
-from affine import Affine
-from rasterio.coords import BoundingBox
-from rasterio.crs import CRS
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from .exceptions import InputError
-from .geometry import (
-    LONLAT,
-    full_turn,
-    parse_roi,
-    read_roi,
-    reproject,
-    to_crs,
-    transform_point,
-    translate,
-)
-from .tiles import (
-    Index,
-    Lattice,
-    Limits,
-    Tile,
-    attributes,
-    checked_keys,
-    freeze,
-    integers,
-    numbers,
-    positive,
-    row_and_column_limits,
-)
+from .lattice import Index
+from .regions import read_roi
+from .tilegrid import TileGrid
+from .tiles import Limits, Tile, integers, positive
 
-__all__ = ["Index", "Limits", "Tile", "TileGrid", "load_grids", "read_roi"]
+__all__ = [
+    "Index",
+    "Limits",
+    "Tile",
+    "TileGrid",
+    "grid_like",
+    "grid_source",
+    "load_grids",
+    "named_grid",
+    "named_grids",
+    "read_roi",
+]
 
-_KEYS = ("ul", "crs", "res", "size")
-_OPTIONAL_KEYS = ("limits", "name")
-_ENDLESS: Final = range(-sys.maxsize, sys.maxsize)
+_FAMILY = "family"
+_SOURCE = "source"
 
 
-@dataclass(frozen=True, init=False)
-class TileGrid(Mapping[Index, Tile]):
-    """A tiling scheme: a mapping of (row, column) to tiles.
+class _Grids(Mapping[str, TileGrid]):
+    """Grids of a file, each made when it is asked for."""
+
+    def __init__(self, documents: Mapping[str, Mapping[str, Any]]):
+        self.documents = documents
+        self._made: dict[str, TileGrid] = {}
+
+    def __getitem__(self, name: str) -> TileGrid:
+        if name not in self._made:
+            self._made[name] = _grid(self.documents[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.documents)
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+
+def named_grids() -> Mapping[str, TileGrid]:
+    """Tile grids that come with cedar, by name.
+
+    Returns
+    -------
+    mapping of str to TileGrid
+        In the order in which ``grids.yaml`` has them; a grid is made when it is first asked for.
+    """
+    return _bundled()
+
+
+def named_grid(name: str, path: str | Path | None = None) -> TileGrid:
+    """A tile grid by its name.
 
     Parameters
     ----------
-    ul : (float, float)
-        X and y of the upper left corner of tile (0, 0).
-    crs : object
-        Coordinate reference system: anything that pyproj reads.
-    res : (float, float)
-        Width and height of a pixel, both positive.
-    size : (int, int)
-        Columns and rows of pixels in a tile.
-    limits : ((int, int), (int, int)), optional
-        First and last row, first and last column, all inclusive. None: the grid has no end, and
-        can't be counted or iterated; negative indices are tiles like others.
-    name : str, optional
-        What to call it.
-
-    Attributes
-    ----------
-    crs : rasterio.crs.CRS
-        Coordinate reference system.
-    crs_wkt : str
-        The same as WKT; by this grids are compared.
+    name : str
+        A key of :func:`named_grids`, or of the file's grids.
+    path : path, optional
+        A file of grids, see :func:`load_grids`. None: those that come with cedar.
 
     Raises
     ------
     InputError
-        A value can't be used.
+        None is called so, and the error names the nearest; or the file can't be used.
     """
+    if path is None:
+        return _bundled()[_known(name, _bundled(), "no tile grid is called")]
+    grids = load_grids(path)
+    return grids[_known(name, grids, f"{path} has no grid")]
 
-    name: str | None
-    ul: tuple[float, float]
-    crs: CRS = field(compare=False, repr=False)
-    crs_wkt: str
-    res: tuple[float, float]
-    size: tuple[int, int]
-    limits: Limits | None
 
-    def __init__(
-        self,
-        ul: Sequence[float],
-        crs: Any,
-        res: Sequence[float],
-        size: Sequence[int],
-        limits: Sequence[Sequence[int]] | None = None,
-        name: str | None = None,
-    ):
-        if not (name is None or isinstance(name, str)):
-            raise InputError(f"tile grid: name must be text, not {name!r}")
-        what = "tile grid" if name is None else f"tile grid {name!r}"
-        crs = to_crs(crs)
-        freeze(
-            self,
-            name=name,
-            ul=numbers(ul, f"{what}: ul", "(x, y)"),
-            crs=crs,
-            crs_wkt=crs.wkt,
-            res=positive(numbers(res, f"{what}: res", "(x, y)"), f"{what}: res"),
-            size=positive(integers(size, f"{what}: size", "(columns, rows)"), f"{what}: size"),
-            limits=None if limits is None else row_and_column_limits(limits, f"{what}: limits"),
-        )
+def grid_source(name: str) -> str:
+    """Say where the numbers of a grid that comes with cedar were published.
 
-    @property
-    def rows(self) -> list[int]:
-        """Row numbers of all tiles; InputError if the grid has no limits."""
-        return list(self._numbered(0))
+    Parameters
+    ----------
+    name : str
+        A key of :func:`named_grids`.
 
-    @property
-    def cols(self) -> list[int]:
-        """Column numbers of all tiles; InputError if the grid has no limits."""
-        return list(self._numbered(1))
+    Raises
+    ------
+    InputError
+        None is called so.
+    """
+    known = _known(name, _bundled(), "no tile grid is called")
+    return str(_bundled().documents[known][_SOURCE])
 
-    @property
-    def nrow(self) -> int:
-        """Rows of tiles."""
-        return len(self._numbered(0))
 
-    @property
-    def ncol(self) -> int:
-        """Columns of tiles."""
-        return len(self._numbered(1))
+def grid_like(path: str | Path, size: Sequence[int] | None = None) -> TileGrid:
+    """The grid on which the pixels of a raster lie.
 
-    @property
-    def transform(self) -> Affine:
-        """From (column, row) of a pixel, counted from the grid's corner, to (x, y)."""
-        return Affine(self.res[0], 0, self.ul[0], 0, -self.res[1], self.ul[1])
+    Parameters
+    ----------
+    path : path
+        A file that GDAL reads.
+    size : (int, int), optional
+        Columns and rows of pixels in a tile; tiles begin at the raster's upper left corner and
+        cover it, the last ones reach beyond. None: one tile, the raster.
 
-    @property
-    def _lattice(self) -> Lattice:
-        return Lattice(self.ul, self.res, self.size)
+    Returns
+    -------
+    TileGrid
+        Called by the file's stem, with limits.
 
-    def __getitem__(self, index: Sequence[int]) -> Tile:
-        row, col = self._checked(index)
-        bounds = self._lattice.bounds(row, col, row, col)
-        return Tile((row, col), self.crs, bounds, self.res, self.size)
-
-    def __contains__(self, index: object) -> bool:
-        try:
-            self._checked(index)
-        except InputError:
-            return False
-        return True
-
-    def get(self, index: Any, default: Any = None) -> Any:
-        """The tile at an index, or `default` where there is none."""
-        try:
-            return self[index]
-        except InputError:
-            return default
-
-    def __iter__(self) -> Iterator[Index]:
-        return ((row, col) for row in self._numbered(0) for col in self._numbered(1))
-
-    def __len__(self) -> int:
-        return self.nrow * self.ncol
-
-    def __bool__(self) -> bool:
-        # Without limits there is no length to tell it by.
-        return True
-
-    def tiles(
-        self, rows: Iterable[int] | None = None, cols: Iterable[int] | None = None
-    ) -> list[Tile]:
-        """Every row with every column, row by row.
-
-        Parameters
-        ----------
-        rows, cols : iterable of int, optional
-            Which; None means all of the grid's, an empty one none.
-
-        Raises
-        ------
-        InputError
-            A tile is outside the limits, or all are asked for of a grid without any.
-        """
-        rows = self._numbered(0) if rows is None else dict.fromkeys(rows)
-        cols = self._numbered(1) if cols is None else dict.fromkeys(cols)
-        return [self[row, col] for row in rows for col in cols]
-
-    def roi_to_tiles(self, roi: Any, crs: Any = None) -> list[Tile]:
-        """Tiles that a region of interest covers, row by row.
-
-        Of the region's polygons, the tiles with which they share area, be it a sliver (the outline
-        of a tile in another system meets the neighbours, shrunk by a pixel it doesn't); of its
-        lines and points, every tile they touch.
-
-        Parameters
-        ----------
-        roi : object
-            A shapely geometry, GeoJSON as a mapping, or anything with ``__geo_interface__``.
-            What crosses the antimeridian is split there (RFC 7946), or has longitudes beyond it.
-        crs : object, optional
-            Its system. If None: of GeoJSON its ``crs`` member, else longitude and latitude; of
-            other objects their attribute ``crs``, else the grid's.
-
-        Returns
-        -------
-        list of Tile
-            Empty where the region and the grid don't meet.
-
-        Raises
-        ------
-        InputError
-            The region can't be read, or not be expressed in the grid's system.
-        """
-        geometry, source = parse_roi(roi, crs)
-        geometry = reproject(geometry, source or self.crs, self.crs, within=self._extent())
-        rows, cols = self._searched()
-        found: set[Index] = set()
-        for shift in self._shifts():
-            parts = shapely.get_parts(translate(geometry, shift))
-            flat = shapely.get_dimensions(parts) < 2
-            for part, edges in ((parts[~flat], False), (parts[flat], True)):
-                found.update(self._lattice.meeting(shapely.union_all(part), rows, cols, edges))
-        return [self[index] for index in sorted(found)]
-
-    def bounds_to_tiles(self, bounds: Sequence[float], crs: Any = None) -> list[Tile]:
-        """Tiles that share area with a bounding box, row by row.
-
-        Parameters
-        ----------
-        bounds : (float, float, float, float)
-            Left, bottom, right, top. In longitude and latitude, a left greater than the right
-            means that the box crosses the antimeridian.
-        crs : object, optional
-            Its system; the grid's if None.
-
-        Raises
-        ------
-        InputError
-            The bounds can't be used.
-        """
-        left, bottom, right, top = numbers(bounds, "bounds", "(left, bottom, right, top)")
-        source = self.crs if crs is None else to_crs(crs)
-        if right < left:
-            right += full_turn(source) or 0
-        if not (left < right and bottom < top):
-            raise InputError(f"bounds {tuple(bounds)} have no area; give left, bottom, right, top")
-        return self.roi_to_tiles(shapely.box(left, bottom, right, top), source)
-
-    def point_to_tile(self, x: float, y: float, crs: Any = None) -> Tile:
-        """The one tile that holds a point; a tile's left and top edges are its own.
-
-        Parameters
-        ----------
-        x, y : float
-            The point.
-        crs : object, optional
-            Its system; the grid's if None.
-
-        Raises
-        ------
-        InputError
-            The point is outside the grid's limits.
-        """
-        source = self.crs if crs is None else to_crs(crs)
-        x, y = numbers((x, y), "point", "(x, y)")
-        moved_x, moved_y = transform_point(x, y, source, self.crs)
-        if isfinite(moved_x) and isfinite(moved_y):
-            rows, cols = self._searched()
-            row = self._lattice.row(moved_y)
-            for shift in self._shifts():
-                col = self._lattice.col(moved_x + shift)
-                if row in rows and col in cols:
-                    return self[row, col]
-        raise InputError(f"point ({x}, {y}) is outside {self._described()}")
-
-    def geojson(
-        self,
-        crs: Any = LONLAT,
-        rows: Iterable[int] | None = None,
-        cols: Iterable[int] | None = None,
-    ) -> dict[str, Any]:
-        """Tiles as a GeoJSON FeatureCollection; see :meth:`tiles` and :meth:`Tile.geojson`."""
-        features = [tile.geojson(crs) for tile in self.tiles(rows, cols)]
-        return {"type": "FeatureCollection", "features": features}
-
-    def to_dict(self) -> dict[str, Any]:
-        """The form in which a record keeps a grid; JSON and YAML bring it back equal."""
-        return {
-            "name": self.name,
-            "crs": self.crs_wkt,
-            "ul": list(self.ul),
-            "res": list(self.res),
-            "size": list(self.size),
-            "limits": None if self.limits is None else [list(pair) for pair in self.limits],
-        }
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` made, or the same keys in a configuration.
-
-        Raises
-        ------
-        InputError
-            A key is missing or unknown, or its value can't be used.
-        """
-        return cls(**checked_keys(document, "tile grid", _KEYS, _OPTIONAL_KEYS))
-
-    @classmethod
-    def from_like(cls, grid: Any) -> Self:
-        """Take over any object with a grid's attributes, such as a TileGrid of stems."""
-        return cls(**attributes(grid, "tile grid", (*_KEYS, *_OPTIONAL_KEYS)))
-
-    def _checked(self, index: object) -> Index:
-        row, col = integers(index, f"index {index!r}", "(row, column)")
-        if self.limits and not (row in self._numbered(0) and col in self._numbered(1)):
-            raise InputError(f"tile ({row}, {col}) is outside {self._described()}")
-        return row, col
-
-    def _described(self) -> str:
-        what = "the tile grid" if self.name is None else f"tile grid {self.name!r}"
-        if self.limits is None:
-            return what
-        (top, bottom), (left, right) = self.limits
-        return f"{what}: rows {top} to {bottom}, columns {left} to {right}"
-
-    def _numbered(self, axis: int) -> range:
-        if self.limits is None:
-            raise InputError(f"{self._described()} has no limits, so its tiles can't be listed")
-        return range(self.limits[axis][0], self.limits[axis][1] + 1)
-
-    def _searched(self) -> tuple[range, range]:
-        """Rows and columns where a place is looked for."""
-        if self.limits is not None:
-            return self._numbered(0), self._numbered(1)
-        turn = full_turn(self.crs)
-        if turn is None:
-            return _ENDLESS, _ENDLESS
-        # A place has one longitude here, so that it has one tile, too.
-        first, last = self._lattice.col(-turn / 2), self._lattice.col(turn / 2)
-        return _ENDLESS, range(first, last + (self._lattice.x(last) < turn / 2))
-
-    def _shifts(self) -> tuple[float, ...]:
-        """What to add to x to meet a place under every longitude that it has."""
-        turn = full_turn(self.crs)
-        return (0,) if turn is None else (0, -turn, turn)
-
-    def _extent(self) -> BoundingBox | None:
-        if self.limits is None:
-            return None
-        (top, bottom), (left, right) = self.limits
-        return self._lattice.bounds(top, left, bottom, right)
+    Raises
+    ------
+    InputError
+        The file can't be read, has no coordinate reference system, or isn't north up.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            # That it isn't georeferenced is said below.
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            raster = rasterio.open(path)
+        with raster:
+            crs, transform, shape = raster.crs, raster.transform, (raster.width, raster.height)
+    except RasterioIOError as error:
+        raise InputError(f"can't read {path} as a raster: {error}") from error
+    if not crs:
+        raise InputError(f"{path} has no coordinate reference system, so it lies on no grid")
+    if not (transform.b == transform.d == 0 and transform.a > 0 > transform.e):
+        raise InputError(f"{path} isn't north up, as tiles are: gdalwarp makes one that is")
+    columns, rows = shape if size is None else integers(size, "size", "(columns, rows)")
+    positive((columns, rows), "size")
+    return TileGrid(
+        ul=(transform.c, transform.f),
+        crs=crs,
+        res=(transform.a, -transform.e),
+        size=(columns, rows),
+        limits=((0, -(-shape[1] // rows) - 1), (0, -(-shape[0] // columns) - 1)),
+        name=path.stem,
+    )
 
 
 def load_grids(path: str | Path) -> dict[str, TileGrid]:
@@ -361,7 +158,9 @@ def load_grids(path: str | Path) -> dict[str, TileGrid]:
     Parameters
     ----------
     path : path
-        A mapping of names to grids, as stems has them, or a list of grids that have a name.
+        A mapping of names to grids, as stems has them, or a list of grids that have a name. A
+        grid's ``source`` says where it comes from. An entry with ``family: {field: [first,
+        last]}`` stands for many grids: ``{field}`` in its name and in its texts is each number.
 
     Returns
     -------
@@ -374,8 +173,8 @@ def load_grids(path: str | Path) -> dict[str, TileGrid]:
         The file can't be read, or a grid in it can't be used.
     """
     try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        return {name: TileGrid.from_dict(grid) for name, grid in _named(document).items()}
+        documents = _documents(Path(path).read_text(encoding="utf-8"))
+        return {name: _grid(document) for name, document in documents.items()}
     except OSError as error:
         raise InputError(f"can't read {path}: {error.strerror}") from error
     except (ValueError, yaml.YAMLError) as error:
@@ -383,17 +182,61 @@ def load_grids(path: str | Path) -> dict[str, TileGrid]:
         raise InputError(f"can't use the tile grids of {path}: {reason}") from error
 
 
-def _named(document: Any) -> dict[str, dict[str, Any]]:
+@cache
+def _bundled() -> _Grids:
+    text = (resources.files(__package__) / "grids.yaml").read_text("utf-8")
+    return _Grids(_documents(text))
+
+
+def _known(name: str, grids: Mapping[str, Any], what: str) -> str:
+    """Check a name; the error names the nearest, in whatever case it is."""
+    if name in grids:
+        return name
+    upper = {known.upper(): known for known in grids}
+    near = difflib.get_close_matches(str(name).upper(), upper, n=3, cutoff=0)
+    raise InputError(f"{what} {name!r}; the nearest: {', '.join(repr(upper[n]) for n in near)}")
+
+
+def _grid(document: Mapping[str, Any]) -> TileGrid:
+    return TileGrid.from_dict({key: document[key] for key in document if key != _SOURCE})
+
+
+def _documents(text: str) -> dict[str, dict[str, Any]]:
     """The grids of a file, each with a name."""
+    document = yaml.safe_load(text)
     try:
         pairs = (
-            list(document.items())
+            [(str(name), dict(grid)) for name, grid in document.items()]
             if isinstance(document, Mapping)
-            else [(grid["name"], grid) for grid in document]
+            else [(str(grid["name"]), dict(grid)) for grid in document]
         )
-        named = {str(name): {"name": str(name), **grid} for name, grid in pairs}
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError("it must hold grids, each with a name") from error
-    if not named or len(named) < len(pairs):
+    members = [member for name, grid in pairs for member in _members(name, grid)]
+    named = {name: {"name": name, **grid} for name, grid in members}
+    if not named or len(named) < len(members):
         raise InputError("it must hold at least one grid, and each name once")
     return named
+
+
+def _members(name: str, grid: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The grids that an entry stands for: itself, or those of its family."""
+    family = grid.pop(_FAMILY, None)
+    if family is None:
+        yield name, grid
+        return
+    try:
+        ((field, (first, last)),) = family.items()
+        for number in range(first, last + 1):
+            values = {field: number}
+            yield (
+                name.format_map(values),
+                {
+                    key: value.format_map(values) if isinstance(value, str) else value
+                    for key, value in grid.items()
+                },
+            )
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(
+            f"grid {name!r}: family must be {{field: [first, last]}}, and {{field}} in its name"
+        ) from error

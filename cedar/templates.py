@@ -46,7 +46,8 @@ def _stamp(value: str | dt.date) -> str:
     return parse_date(value).strftime("%Y%m%dT%H%M%S")
 
 
-def _tile(value: Tile) -> str:
+def tile_name(value: Tile) -> str:
+    """What a tile is called: ``h003v012``, column before row."""
     return f"h{value.horizontal:03d}v{value.vertical:03d}"
 
 
@@ -108,7 +109,7 @@ _ITEM: Final = {
 }
 _ORDER: Final = {
     "collections": Field("collections", _several(str)),
-    "tiles": Field("tiles", _several(_tile)),
+    "tiles": Field("tiles", _several(tile_name)),
     "tile_indices": Field("tile_indices", _several(_index)),
     "period_start": Field("period_start", _date),
     "period_end": Field("period_end", _date),
@@ -163,6 +164,15 @@ class Template:
     ------
     InputError
         If it is empty or broken, or has anything but the fields of its kind.
+
+    Examples
+    --------
+    >>> Template("{collection}_{date_start}", NAME).fields
+    ('collection', 'date_start')
+    >>> Template("{collection}_{secret}", NAME)
+    Traceback (most recent call last):
+        ...
+    cedar.exceptions.InputError: ...
     """
 
     text: str

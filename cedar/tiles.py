@@ -1,4 +1,4 @@
-"""What a tile grid is made of: the lattice of its edges, its tiles, and the checks of both.
+"""What a tile grid is made of: its tiles, and the checks of what describes them.
 
 An index is always (row, column): (vertical, horizontal), counted downwards and to the right from
 the grid's upper left corner. A size is always (columns, rows), a resolution (x, y).
@@ -7,9 +7,9 @@ the grid's upper left corner. A size is always (columns, rows), a resolution (x,
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import floor, isfinite
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any, Self, TypeAlias
 
@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from rasterio.coords import BoundingBox
 from rasterio.crs import CRS
 from shapely.geometry.base import BaseGeometry
+from shapely.geometry.polygon import orient
 
 from .exceptions import InputError
 from .geometry import LONLAT, full_turn, reproject, split_antimeridian, to_crs
+from .lattice import Index
 
-Index: TypeAlias = tuple[int, int]
 Limits: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 
 _KEYS = ("index", "crs", "bounds", "res", "size")
@@ -94,81 +95,11 @@ def attributes(thing: Any, what: str, names: Iterable[str]) -> dict[str, Any]:
 
 def freeze(instance: Any, **values: Any) -> None:
     """Set the fields of a frozen dataclass while it is being made."""
-    for name, value in values.items():
-        object.__setattr__(instance, name, value)
-
-
-def _common(one: range, other: range) -> range:
-    return range(max(one.start, other.start), min(one.stop, other.stop))
+    vars(instance).update(values)
 
 
 def _is_finite(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, Real) and isfinite(value)
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """Where the edges of a grid's tiles are.
-
-    Pixels are counted in integers first: a tile's right edge is, to the bit, the next one's left.
-
-    Attributes
-    ----------
-    ul : (float, float)
-        X and y of the upper left corner of cell (0, 0).
-    res : (float, float)
-        Width and height of a pixel.
-    size : (int, int)
-        Columns and rows of pixels in a cell.
-    """
-
-    ul: tuple[float, float]
-    res: tuple[float, float]
-    size: tuple[int, int]
-
-    def x(self, col: int) -> float:
-        """Left edge of a column."""
-        return self.ul[0] + col * self.size[0] * self.res[0]
-
-    def y(self, row: int) -> float:
-        """Top edge of a row."""
-        return self.ul[1] - row * self.size[1] * self.res[1]
-
-    def col(self, x: float) -> int:
-        """Column that holds an x; its left edge is its own."""
-        col = floor((x - self.ul[0]) / (self.size[0] * self.res[0]))
-        # The division rounds; the edges decide.
-        return col + (self.x(col + 1) <= x) - (self.x(col) > x)
-
-    def row(self, y: float) -> int:
-        """Row that holds a y; its top edge is its own."""
-        row = floor((self.ul[1] - y) / (self.size[1] * self.res[1]))
-        return row + (self.y(row + 1) >= y) - (self.y(row) < y)
-
-    def bounds(self, top: int, left: int, bottom: int, right: int) -> BoundingBox:
-        """Bounds of the cells from one row and column to another, both inclusive."""
-        return BoundingBox(self.x(left), self.y(bottom + 1), self.x(right + 1), self.y(top))
-
-    def meeting(
-        self, geometry: BaseGeometry, rows: range, cols: range, edges: bool
-    ) -> Iterator[Index]:
-        """Those of some cells that a geometry meets; those it only touches if `edges`."""
-        if geometry.is_empty:
-            return
-        left, bottom, right, top = geometry.bounds
-        # What lies on an edge touches the cell above or to the left, too.
-        rows = _common(rows, range(self.row(top) - 1, self.row(bottom) + 1))
-        cols = _common(cols, range(self.col(left) - 1, self.col(right) + 1))
-        x = np.array([self.x(col) for col in range(cols.start, cols.stop + 1)], dtype=float)
-        shapely.prepare(geometry)
-        for row in rows:
-            y = np.full(len(cols), self.y(row), dtype=float)
-            below = np.full(len(cols), self.y(row + 1), dtype=float)
-            boxes = shapely.box(x[:-1], below, x[1:], y)
-            met = shapely.intersects(geometry, boxes)
-            if not edges:
-                met &= ~shapely.touches(geometry, boxes)
-            yield from ((row, cols[place]) for place in np.flatnonzero(met))
 
 
 @dataclass(frozen=True, init=False)
@@ -189,6 +120,16 @@ class Tile:
         Width and height of a pixel, in units of the CRS.
     size : (int, int)
         Columns and rows of pixels.
+
+    Examples
+    --------
+    >>> tile = Tile((3, 12), "EPSG:32621", (0, 0, 300, 150), res=(30, 30), size=(10, 5))
+    >>> tile.vertical, tile.horizontal, tile.width, tile.height
+    (3, 12, 10, 5)
+    >>> tile.geojson()["geometry"]["type"]
+    'Polygon'
+    >>> Tile.from_dict(tile.to_dict()) == tile
+    True
     """
 
     index: Index
@@ -279,7 +220,19 @@ class Tile:
         Returns
         -------
         shapely Polygon or MultiPolygon
+            Without what is no place: the map of a world may have corners beyond the earth.
+
+        Raises
+        ------
+        InputError
+            All of the tile is beyond the earth, or `crs` can't express it.
         """
+        outline = self._outline(shrink, crs)
+        if outline.is_empty:
+            raise InputError(f"tile {self.index} lies beyond the earth: its map ends before it")
+        return outline
+
+    def _outline(self, shrink: float, crs: Any) -> BaseGeometry:
         dx, dy = shrink * self.res[0], shrink * self.res[1]
         left, bottom, right, top = self.bounds
         target = to_crs(crs)
@@ -287,20 +240,24 @@ class Tile:
             shapely.box(left + dx, bottom + dy, right - dx, top - dy), self.crs, target
         )
         turn = full_turn(target)
-        return outline if turn is None else split_antimeridian(outline, turn)
+        split = outline if turn is None else split_antimeridian(outline, turn)
+        # Counterclockwise: RFC 7946, section 3.1.6.
+        parts = [orient(part) for part in shapely.get_parts(split)]
+        return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
     def geojson(self, crs: Any = LONLAT) -> dict[str, Any]:
-        """The tile as a GeoJSON Feature.
+        """The tile as a GeoJSON Feature; one that lies beyond the earth has no geometry.
 
         Parameters
         ----------
         crs : object, optional
             System of the coordinates; RFC 7946 knows only the default.
         """
+        outline = self._outline(0.0, crs)
         return {
             "type": "Feature",
             "properties": {"horizontal": self.horizontal, "vertical": self.vertical},
-            "geometry": shapely.geometry.mapping(self.outline(crs=crs)),
+            "geometry": None if outline.is_empty else shapely.geometry.mapping(outline),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -315,7 +272,7 @@ class Tile:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` made.
+        """Read the `document` that :meth:`to_dict` made.
 
         Raises
         ------
@@ -326,5 +283,19 @@ class Tile:
 
     @classmethod
     def from_like(cls, tile: Any) -> Self:
-        """Take over any object with a tile's attributes, such as a Tile of stems."""
+        """Take over any object `tile` with a tile's attributes, such as a Tile of stems."""
         return cls(**attributes(tile, "tile", _KEYS))
+
+
+def cell(
+    index: Index,
+    crs: CRS,
+    crs_wkt: str,
+    bounds: BoundingBox,
+    res: tuple[float, float],
+    size: tuple[int, int],
+) -> Tile:
+    """A tile of values that a grid has checked; a grid may have a hundred thousand."""
+    tile = object.__new__(Tile)
+    freeze(tile, index=index, crs=crs, crs_wkt=crs_wkt, bounds=bounds, res=res, size=size)
+    return tile

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .exceptions import InputError
-from .geometry import LONLAT, read_roi
+from .geometry import LONLAT
+from .regions import read_roi
 
 if TYPE_CHECKING:
     from .grids import Tile, TileGrid

@@ -20,7 +20,10 @@ ORDER = (
     "credentials",
     "access",
     "geometry",
+    "regions",
+    "lattice",
     "tiles",
+    "tilegrid",
     "grids",
     "where",
     "periods",
@@ -36,6 +39,7 @@ ORDER = (
     "grouping",
     "rasters",
     "stores",
+    "gridexport",
     "products",
     "mosaics",
     "clipping",
@@ -144,6 +148,10 @@ def test_a_module_imports_only_what_stands_above_it():
 
 def test_only_engines_import_the_client_of_earth_engine():
     assert importers("ee") == {"engines"}
+
+
+def test_grids_of_stems_are_taken_without_it():
+    assert not importers("stems")
 
 
 def test_only_the_command_line_imports_click_and_rich():

@@ -1,11 +1,16 @@
 """What of an order is doubted, and what isn't."""
 
 import pytest
+import yaml
 from orders import COLLECTION, COLLECTIONS, albers_grid, utm_grid
 from previewing import LC08, found, layers, unsearched
 
 from cedar import TileGrid
 from cedar.cautions import of_collections, of_items
+from cedar.config import example
+from cedar.grids import named_grid
+
+EDGES = "in UTM its own edges are 15 m off the multiples of 30 m"
 
 
 def grid(ul=(730005, -2778015), crs="EPSG:32621", res=30):
@@ -81,6 +86,7 @@ def test_a_type_that_makes_pixels_larger_is_warned_of():
         grid(ul=(730010, -2778010), res=10),
         grid(ul=(730005, -2778015), res=20),
         grid(ul=(730020.0000001, -2778015)),
+        grid(ul=(730020, 5221995), crs="EPSG:25832"),
         utm_grid(shift=15),
     ],
     ids=lambda off: f"{off.ul} {off.res[0]}",
@@ -89,7 +95,7 @@ def test_a_landsat_grid_whose_centres_lie_on_edges_is_warned_of(off):
     (warning,) = of_collections(unsearched(grid=off))
     assert warning == (
         f"{LC08}: centres of the grid's pixels lie on edges of its own, where it is chance which "
-        "is the nearest: in UTM these are 15 m off the multiples of 30 m"
+        f"is the nearest; {EDGES}"
     )
 
 
@@ -99,7 +105,11 @@ def test_a_landsat_grid_whose_centres_lie_on_edges_is_warned_of(off):
         grid(),
         grid(ul=(730005, 7221985), crs="EPSG:32721"),
         grid(ul=(730005, -2778015), res=10),
-        grid(ul=(730007, -2778017)),
+        grid(ul=(730007, -2778017), res=10),
+        grid(ul=(500010, 5200020), crs="EPSG:23032"),
+        grid(ul=(500010, 5200020), crs="EPSG:31467"),
+        named_grid("LANDSAT_ARD_CU"),
+        named_grid("GEE_HANSEN_GFC"),
         grid(ul=(0.0, 0.0), crs="EPSG:4326", res=0.00025),
         grid(ul=(0, 0), crs="EPSG:3857"),
         albers_grid(),
@@ -110,9 +120,38 @@ def test_any_other_grid_is_not(on):
     assert [*of_collections(unsearched(grid=on))] == []
 
 
+@pytest.mark.parametrize(
+    ("off", "metres"),
+    [
+        (grid(ul=(730007, -2778015)), "2 m east"),
+        (grid(ul=(730005, -2778027.5)), "12.5 m south"),
+        (grid(ul=(730000, -2778005)), "5 m west and 10 m north"),
+        # In southern zones it is 10,000,000 more, which is no multiple of 30.
+        (grid(ul=(730005, 7221995), crs="EPSG:32721"), "10 m north"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_landsat_grid_that_is_any_other_part_of_a_pixel_off_is_warned_of(off, metres):
+    (warning,) = of_collections(unsearched(grid=off))
+    assert warning == (
+        f"{LC08}: the grid's pixels lie {metres} of its own, and its images will be off by as "
+        f"much, as each pixel is given the nearest; {EDGES}"
+    )
+
+
+def test_the_grid_of_the_template_is_the_sensors_own():
+    own = TileGrid.from_dict(yaml.safe_load(example("template"))["tile_grid"])
+    assert [*of_collections(unsearched(grid=own))] == []
+
+
+def test_squares_of_100_km_in_utm_are_warned_of():
+    assert len([*of_collections(unsearched(grid=named_grid("UTM21N")))]) == 1
+
+
 @pytest.mark.parametrize("resampling", ["mean", "bilinear"])
-def test_where_not_the_nearest_is_taken_no_edge_is_doubted(resampling):
-    off = grid(ul=(730020, -2778015))
+@pytest.mark.parametrize("ul", [(730020, -2778015), (730007, -2778015)])
+def test_where_not_the_nearest_is_taken_no_edge_is_doubted(resampling, ul):
+    off = grid(ul=ul)
     assert [*of_collections(unsearched(grid=off, resampling=resampling))] == []
     assert len([*of_collections(unsearched(grid=off, resampling="nearest"))]) == 1
 

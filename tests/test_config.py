@@ -12,6 +12,7 @@ import yaml
 from cedar import config, defaults
 from cedar.config import Config, Section, example, find, load
 from cedar.exceptions import ConfigError
+from cedar.grids import named_grid
 from cedar.metadata.validation import load_schema
 from cedar.sensors import resolve
 from cedar.stores import store_module
@@ -122,11 +123,20 @@ def test_ancestor_29_named_grids_load(write, monkeypatch, tmp_path, filename):
     assert (grid.name, grid.ul) == ("Paraguay east", (730005, -2778015))
 
 
+def test_a_grid_that_comes_with_cedar_needs_its_name_only(write):
+    document = yaml.safe_load(MINIMAL) | {"tile_grid": {"grid_name": "LANDSAT_ARD_CU"}}
+    loaded = load(write(yaml.safe_dump(document)))
+    assert loaded.tile_grid == named_grid("LANDSAT_ARD_CU")
+    # What is shown needs no file: it makes the same grid wherever it goes.
+    again = yaml.safe_dump(loaded.show())
+    assert load(write(again, "again.yaml")).tile_grid == loaded.tile_grid
+
+
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"grid_name": "Paraguay west", "grid_filename": "grids.yaml"}, "the nearest is 'Paraguay"),
-        ({"grid_name": "Paraguay east"}, "tile_grid: grid_name needs grid_filename"),
+        ({"grid_name": "Paraguay west", "grid_filename": "grids.yaml"}, "the nearest: 'Paraguay"),
+        ({"grid_name": "Landsat ARD"}, "no tile grid is called 'Landsat ARD'; the nearest: 'LAND"),
         ({"grid_name": "Paraguay east", "grid_filename": "none.yaml"}, "none.yaml"),
         ({"grid_name": "Paraguay east", "crs": "EPSG:4326"}, "tile_grid"),
     ],

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cedar.exceptions import InputError
-from cedar.geometry import LONLAT, full_turn, parse_roi, read_roi, reproject, to_crs
+from cedar.geometry import LONLAT, full_turn, reproject, to_crs
+from cedar.regions import parse_roi, read_roi
 
 SQUARE = shapely.box(-55, -26, -54, -25)
 GEOMETRY: dict[str, Any] = json.loads(shapely.to_geojson(SQUARE))
@@ -205,3 +206,16 @@ def test_a_ring_around_a_pole_keeps_the_pole_on_its_side() -> None:
     collar = reproject(pole - pole.buffer(-5e5), to_crs(3413), to_crs(LONLAT))
     assert not collar.intersects(shapely.box(-179, 86, 179, 90))
     assert collar.contains(shapely.Point(0, 82))
+
+
+def test_corners_of_a_map_that_lie_beyond_the_earth_are_no_place() -> None:
+    mollweide, lonlat = to_crs("ESRI:54009"), to_crs(LONLAT)
+    assert reproject(shapely.box(-18e6, 8e6, -17e6, 9e6), mollweide, lonlat).is_empty
+    quarter = reproject(shapely.box(-19e6, 0, 0, 10e6), mollweide, lonlat)
+    assert quarter.bounds == pytest.approx((-180, 0, 0, 90), abs=1e-5)
+    assert quarter.area == pytest.approx(180 * 90, rel=1e-3)
+
+
+def test_what_no_map_of_the_system_shows_is_an_error() -> None:
+    with pytest.raises(InputError, match="can't be expressed"):
+        reproject(shapely.box(-3e7, -3e7, 3e7, 3e7), to_crs(3035), to_crs(LONLAT))

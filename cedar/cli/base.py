@@ -120,6 +120,25 @@ def load_config(settings: Settings) -> Config:
     return load(path)
 
 
+def config_if_any(settings: Settings) -> Config | None:
+    """Load the configuration in effect, for a command that needs none; None if there is none.
+
+    Raises
+    ------
+    ConfigError
+        One is named that isn't there, or it can't be used.
+    """
+    from cedar.exceptions import ConfigError
+
+    try:
+        return load_config(settings)
+    except ConfigError as error:
+        # With a path it is about a file: there is one, or should be.
+        if error.path is not None:
+            raise
+        return None
+
+
 def open_tracker(settings: Settings) -> Tracker:
     """Make the tracker of the configuration in effect.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
-from .base import Command, Settings, load_config
+from .base import Command, Settings, config_if_any
 from .errors import DONE
 from .output import table, write
 
@@ -25,7 +25,8 @@ def collections(settings: Settings, collection_id: str | None) -> int:
     """
     from cedar.sensors import definition, known, resolve
 
-    ours = _configured(settings)
+    configured = config_if_any(settings)
+    ours = configured.collections if configured else {}
     if collection_id is not None:
         shown = resolve(collection_id, ours)
         write(settings, {"id": shown.id, **definition(shown)}, _describe(shown))
@@ -39,19 +40,6 @@ def collections(settings: Settings, collection_id: str | None) -> int:
     rows = ((each.id, _service(each), each.title or "") for each in every)
     write(settings, listed, table(("collection", "in service", "title"), rows))
     return DONE
-
-
-def _configured(settings: Settings) -> Mapping[str, Mapping[str, Any]]:
-    """Return the collections of the configuration; none where there is no configuration."""
-    from cedar.exceptions import ConfigError
-
-    try:
-        return load_config(settings).collections
-    except ConfigError as error:
-        # With a path it is about a file: there is one, or should be.
-        if error.path is not None:
-            raise
-        return {}
 
 
 def _service(collection: Collection) -> str:

@@ -83,10 +83,12 @@ def _lines(checked: Config) -> Iterator[str]:
 
 
 def _grid(grid: TileGrid) -> str:
+    from cedar.gridexport import crs_title, pixel
+
     said = [grid.name] if grid.name else []
     said += [
-        grid.crs.to_string(),
-        f"tiles of {grid.size[0]} × {grid.size[1]} pixels of {grid.res[0]:g} × {grid.res[1]:g}",
+        crs_title(grid),
+        f"tiles of {grid.size[0]} × {grid.size[1]} pixels of {pixel(grid)}",
     ]
     if grid.limits:
         (top, bottom), (left, right) = grid.limits

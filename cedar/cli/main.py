@@ -20,6 +20,7 @@ from .download import download
 from .emulator import emulator
 from .errors import failed, logged, terminable
 from .extend import extend
+from .grids import grids
 from .import_tasks import import_tasks
 from .list import list_orders
 from .log import log
@@ -53,7 +54,7 @@ def group() -> None:
 
 for command in (
     submit, extend, resume, import_tasks, list_orders, show, log, update, watch, tick, download,
-    verify, clean, prune, cancel, retry, run_file, collections, config, auth, emulator, demo,
+    verify, clean, prune, cancel, retry, run_file, collections, grids, config, auth, emulator, demo,
 ):  # fmt: skip
     group.add_command(command)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +16,7 @@ from .forecast import lines as lines_of_forecast
 from .output import adding, confirmed, note, number, on_terminal, progress, write
 from .preview import lines
 from .watch import follow
+from .where import tile_options, which_tiles
 
 if TYPE_CHECKING:
     from cedar.ordering import Existing, Order
@@ -26,27 +26,10 @@ if TYPE_CHECKING:
 #: Most items that the table before an order shows.
 _SHOWN: Final = 20
 
-Box = tuple[float, float, float, float]
-
 
 @click.command(cls=Command)
 @click.argument("collections", metavar="COLLECTION...", nargs=-1, required=True)
-@click.option("--index", metavar="ROW COL", nargs=2, type=int, multiple=True, help="A tile.")
-@click.option("--row", "rows", metavar="ROW", type=int, multiple=True, help="With --col.")
-@click.option(
-    "--col", "cols", metavar="COL", type=int, multiple=True, help="With --row: each row × column."
-)
-@click.option(
-    "--bbox", "boxes", metavar="W S E N", nargs=4, type=float, multiple=True,
-    help="The tiles that a box meets, in longitude and latitude.",
-)  # fmt: skip
-@click.option(
-    "--point", "points", metavar="LON LAT", nargs=2, type=float, multiple=True,
-    help="The tile that holds a point.",
-)  # fmt: skip
-@click.option(
-    "--roi", "rois", metavar="FILE", multiple=True, help="The tiles that a GeoJSON file covers."
-)
+@tile_options
 @click.option("--period-start", metavar="DATE", required=True, help="Start.")
 @click.option(
     "--period-end",
@@ -83,12 +66,6 @@ def submit(
     settings: Settings,
     /,
     collections: Sequence[str],
-    index: Sequence[tuple[int, int]],
-    rows: Sequence[int],
-    cols: Sequence[int],
-    boxes: Sequence[Box],
-    points: Sequence[tuple[float, float]],
-    rois: Sequence[str],
     **options: Any,
 ) -> int:
     """Order images of collections, for tiles and periods.
@@ -96,22 +73,18 @@ def submit(
     Tiles can be given in all of these ways at once, each more than once. The order is recorded;
     `cedar watch` makes its images. What earlier orders have of the same request is left to them.
     """
-    if not (index or rows or cols or boxes or points or rois):
+    where = which_tiles(options)
+    if where is None:
         raise click.UsageError(
             "say which tiles: --index, --row with --col, --bbox, --point or --roi"
         )
-    if bool(rows) != bool(cols):
-        raise click.UsageError("--row and --col go together")
     existing = _existing(options)
     if options["dry_run"] and options["wait"]:
         raise click.UsageError("--dry-run and --wait exclude each other")
     if options["dry_run"] and options["pilot"]:
         raise click.UsageError("--dry-run and --pilot exclude each other")
-    from cedar.where import Where
-
     tracker = open_tracker(settings)
-    indices, files = (*index, *product(rows, cols)), tuple(map(Path, rois))
-    tiles = Where(indices, tuple(boxes), tuple(points), files).tiles(tracker.tile_grid)
+    tiles = where.tiles(tracker.tile_grid)
     preview = _search(settings, tracker, collections, tiles, options, existing)
     return offer(settings, tracker, preview, options)
 

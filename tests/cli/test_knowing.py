@@ -75,8 +75,8 @@ def test_check_says_what_it_found(configure, cedar, here):
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
         "configuration: cedar.yaml",
-        "tile grid: Paraguay east, EPSG:32621, tiles of 300 × 250 pixels of 30 × 30, rows 0 to 3, "
-        "columns 0 to 3",
+        "tile grid: Paraguay east, EPSG:32621 (WGS 84 / UTM zone 21N), tiles of 300 × 250 pixels "
+        "of 30 × 30 m, rows 0 to 3, columns 0 to 3",
         "store: local (directory: store)",
         done.out.splitlines()[3],
         f"collections: {COLLECTION}",
@@ -94,7 +94,7 @@ def test_check_says_no_more_than_there_is(cedar, here):
         "utf-8",
     )
     assert cedar("config", "check").out.splitlines()[1:] == [
-        "tile grid: EPSG:4326, tiles of 100 × 100 pixels of 0.001 × 0.001",
+        "tile grid: EPSG:4326 (WGS 84), tiles of 100 × 100 pixels of 0.001 × 0.001°",
         "store: local (directory: store)",
         "engine: earthengine (url: emulator)",
     ]
