@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from .exceptions import InputError
+from .grids import Index, Tile
 from .items import Item
 from .periods import Period, coverage, parse_date, periods
 from .templates import NAME, PREFIX, TRACKING, TRACKING_PREFIX, Template
 
 if TYPE_CHECKING:
     from .earlier import Earlier
-    from .grids import Tile, TileGrid
+    from .grids import TileGrid
     from .listed import Listed
     from .sensors.base import Collection
 
 Existing = Literal["error", "skip", "overwrite", "stale"]
 Date = str | dt.date | None
+#: Tiles: one, as (row, column) or as itself, or several.
+Tiles = Sequence[int] | Sequence[Sequence[int]] | Tile | Sequence[Tile]
 
 
 @dataclass(frozen=True)
@@ -104,16 +107,20 @@ class Submission:
         cls,
         collections: Iterable[Collection],
         tile_grid: TileGrid,
-        tile_indices: Sequence[int] | Sequence[Sequence[int]],
+        tile_indices: Tiles,
         periods: tuple[Date, Date, str | None, Literal["both", "left"]],
         filters: Mapping[str, Sequence[Mapping[str, Any]]],
         existing: Existing,
         images: Listed | None = None,
     ) -> Submission:
-        """Check what a caller asks for, now.
+        """Check what a caller asks for, now; see :meth:`cedar.tracker.Tracker.submit`.
+
+        `collections`, `tile_grid`, `filters`, `existing` and `images` are as a submission has them.
 
         Parameters
         ----------
+        tile_indices
+            Which tiles.
         periods
             Start, end, frequency, and which ends are closed.
 
@@ -138,7 +145,7 @@ class Submission:
         )
 
     def periods(self, collection: Collection) -> list[Period]:
-        """Periods of one collection.
+        """Periods of one `collection`.
 
         Raises
         ------
@@ -161,7 +168,7 @@ class Submission:
         return Period(min(span.start for span in spans), max(span.end for span in spans))
 
     def items(self, templates: Templates) -> list[Item]:
-        """Items by collection, tile and period, named, not yet searched.
+        """Items by collection, tile and period, named by `templates`, not yet searched.
 
         Raises
         ------
@@ -272,28 +279,47 @@ class Order:
         ]
 
 
-def select_tiles(
-    grid: TileGrid, indices: Sequence[int] | Sequence[Sequence[int]]
-) -> tuple[Tile, ...]:
-    """Tiles of one (row, column) or several, each once.
+def select_tiles(grid: TileGrid, tiles: Tiles) -> tuple[Tile, ...]:
+    """Tiles of a grid, by (row, column) or as they are; one or several, each once.
 
     Raises
     ------
     InputError
-        They aren't indices, there are none, or one is outside the grid.
+        They aren't tiles, there are none, or one is outside the grid or of another.
     """
     try:
-        given: list[Any] = list(indices)
+        given: list[Any] = list(tiles) if isinstance(tiles, Iterable) else [tiles]
         if given and all(isinstance(number, Integral) for number in given):
             given = [given]
-        pairs = [(index(row), index(col)) for row, col in given]
+        named = [each if _is_tile(each) else _pair(each) for each in given]
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"tile_indices are one (row, column) or several, not {indices!r}"
+            f"tile_indices are one (row, column) or tile, or several, not {tiles!r}"
         ) from error
-    if not pairs:
+    if not named:
         raise InputError("an order needs at least one tile")
-    return tuple(grid[pair] for pair in dict.fromkeys(pairs))
+    own = [_own(each, grid) if _is_tile(each) else grid[each] for each in named]
+    return tuple(dict.fromkeys(own))
+
+
+def _is_tile(thing: Any) -> bool:
+    """Whether something is a tile, ours or stems', and not a pair of numbers."""
+    return hasattr(thing, "bounds")
+
+
+def _pair(numbers: Any) -> Index:
+    row, col = numbers
+    return index(row), index(col)
+
+
+def _own(given: Any, grid: TileGrid) -> Tile:
+    """The grid's tile that a tile is: however its system is written and its edges summed up."""
+    tile = Tile.from_like(given)
+    own = grid[tile.index]
+    near = np.allclose(tile.bounds, own.bounds, rtol=0, atol=min(own.res) / 1000)
+    if not (near and tile.size == own.size and tile.crs == own.crs):
+        raise InputError(f"tile {tile.index} is of another grid than the order's")
+    return own
 
 
 def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | float:

@@ -18,7 +18,7 @@ from .grids import TileGrid
 from .ledger import Ledger
 from .listed import Images
 from .listed import parse as parse_listed
-from .ordering import Date, Existing, Order, Submission, Templates
+from .ordering import Date, Existing, Order, Submission, Templates, Tiles
 from .placing import place
 from .planning import find_order
 from .preview import Limits, Preview
@@ -118,7 +118,7 @@ class Tracker(Steering):
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Make the tracker that a config describes."""
+        """Make the tracker that `config` describes, see :func:`cedar.config.load`."""
         return cls(
             config.tile_grid,
             config.open_store(),
@@ -153,12 +153,15 @@ class Tracker(Steering):
     def submission(
         self,
         collections: str | Sequence[str],
-        tile_indices: Sequence[int] | Sequence[Sequence[int]],
+        tile_indices: Tiles,
         periods: tuple[Date, Date, str | None, Literal["both", "left"]],
         existing: Existing = "error",
         images: Images | None = None,
     ) -> Submission:
-        """Check what a submit would ask for, without searching; see :class:`Submission`."""
+        """Check what a submit would ask for, without searching; see :class:`Submission`.
+
+        Parameters are those of :meth:`submit`; `periods` are its four of the period.
+        """
         ids = [collections] if isinstance(collections, str) else list(dict.fromkeys(collections))
         record_filter = self.engine.record_filter
         return Submission.parse(
@@ -174,7 +177,7 @@ class Tracker(Steering):
     def order(
         self,
         collections: str | Sequence[str],
-        tile_indices: Sequence[int] | Sequence[Sequence[int]],
+        tile_indices: Tiles,
         period_start: str | dt.date | None,
         period_end: str | dt.date | None,
         period_freq: str | None = None,
@@ -185,7 +188,10 @@ class Tracker(Steering):
         existing: Existing = "error",
         images: Images | None = None,
     ) -> Order:
-        """Find what a submit would order, without writing anything; see :meth:`submit`."""
+        """Find what a submit would order, without writing anything.
+
+        Parameters are those of :meth:`submit`.
+        """
         periods = period_start, period_end, period_freq, period_closed
         return find_order(
             self.submission(collections, tile_indices, periods, existing, images),
@@ -201,7 +207,7 @@ class Tracker(Steering):
     def preview(
         self,
         collections: str | Sequence[str],
-        tile_indices: Sequence[int] | Sequence[Sequence[int]],
+        tile_indices: Tiles,
         period_start: str | dt.date | None,
         period_end: str | dt.date | None,
         period_freq: str | None = None,
@@ -212,7 +218,10 @@ class Tracker(Steering):
         existing: Existing = "error",
         images: Images | None = None,
     ) -> Preview:
-        """Find what a submit would make and need, without writing anything; see :meth:`submit`."""
+        """Find what a submit would make and need, without writing anything.
+
+        Parameters are those of :meth:`submit`.
+        """
         order = self.order(
             collections,
             tile_indices,
@@ -235,9 +244,9 @@ class Tracker(Steering):
         consent: Consent | None = None,
         pilot: int | None = None,
     ) -> tuple[str, str]:
-        """Submit what :meth:`order` or :meth:`preview` found, without a second search.
+        """Submit the `order` that :meth:`order` or :meth:`preview` found, without a second search.
 
-        Parameters and returns are those of :meth:`submit`.
+        Parameters are those of :meth:`submit`, and so is what it returns.
         """
         placed = agreed(order, self.store, self.engine, self._limits, consent)
         record = place(placed, self.store, self.engine, callback, self.ledger, pilot)
@@ -246,7 +255,7 @@ class Tracker(Steering):
     def submit(
         self,
         collections: str | Sequence[str],
-        tile_indices: Sequence[int] | Sequence[Sequence[int]],
+        tile_indices: Tiles,
         period_start: str | dt.date | None,
         period_end: str | dt.date | None,
         period_freq: str | None = None,
@@ -265,8 +274,8 @@ class Tracker(Steering):
         ----------
         collections : str or sequence of str
             Earth Engine collection ids.
-        tile_indices : sequence
-            One (row, column) of the grid, or several.
+        tile_indices : sequence, Tile, or sequence of Tile
+            One (row, column) of the grid, or several; or its tiles, ours or stems'.
         period_start, period_end : str, date or datetime
             What is asked for; None means the collection's dates of service. What has no offset is
             UTC.
@@ -334,6 +343,7 @@ class Tracker(Steering):
     def extension(self, name: str, to: str | dt.date, callback: Callback | None = None) -> Preview:
         """Find what :meth:`extend` would order, without writing anything.
 
+        Parameters are those of :meth:`extend`.
         Its plan says which items of the order's last periods have other images now.
         """
         record = self._record(name, changing=True)
@@ -349,7 +359,7 @@ class Tracker(Steering):
         callback: Callback | None = None,
         consent: Consent | None = None,
     ) -> tuple[str, str]:
-        """Order what an order lacks to be as if it had been asked for up to a date.
+        """Order what the order `name` lacks to be as if it had been asked for up to a date.
 
         Collections, tiles, filters, grouping and the frequency are those of its record. What an
         earlier extension has ordered isn't ordered again.

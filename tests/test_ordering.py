@@ -1,16 +1,21 @@
 """What one submit asks for, and what is found for it, before anything is written."""
 
 import datetime as dt
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from orders import COLLECTION, COLLECTIONS, LANDSAT, MAY, real_tracker, utm_grid
+from rasterio.crs import CRS
 
 from cedar import LocalStore, TileGrid, Tracker
 from cedar.emulator import Emulator
 from cedar.engines.earthengine import EarthEngine
 from cedar.exceptions import EmptyCollectionError, InputError, UnknownCollectionError
 from cedar.ordering import select_tiles
+
+#: What stems' Tile has of ours.
+TILE = ("index", "crs", "bounds", "res", "size")
 
 
 def utc(*date):
@@ -58,6 +63,39 @@ def test_what_names_no_tile_is_an_error(indices):
 def test_a_tile_outside_of_the_grid_is_an_error(indices):
     with pytest.raises(InputError, match=r"limits|outside"):
         select_tiles(utm_grid(), indices)
+
+
+def test_tiles_are_as_good_as_their_indices():
+    """A region's tiles, or stems', go into an order as they are."""
+    grid = utm_grid()
+    stems = SimpleNamespace(**{name: getattr(grid[1, 2], name) for name in TILE})
+    assert select_tiles(grid, grid[1, 2]) == select_tiles(grid, stems) == (grid[1, 2],)
+    mixed = [grid[0, 3], stems, (1, 2), grid[0, 3]]
+    assert select_tiles(grid, mixed) == (grid[0, 3], grid[1, 2])
+
+
+def test_a_tile_is_the_same_however_its_system_is_written_and_its_edges_summed_up():
+    grid = utm_grid()
+    values = {name: getattr(grid[1, 2], name) for name in TILE}
+    left, bottom, right, top = grid[1, 2].bounds
+    values["bounds"] = (left + 1e-9, bottom, right + 1e-9, top)
+    values["crs"] = CRS.from_epsg(32621).to_wkt(version="WKT2_2019")
+    assert select_tiles(grid, SimpleNamespace(**values)) == (grid[1, 2],)
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        utm_grid(shift=15),
+        TileGrid((730005, -2778015), 32721, (30, 30), (300, 250)),
+        TileGrid((730005, -2778015), 32621, (15, 15), (600, 500)),
+        TileGrid((730005, -2778015), 32621, (30, 30), (600, 500)),
+    ],
+    ids=["shifted", "system", "pixels", "tiles"],
+)
+def test_a_tile_of_another_grid_is_an_error(grid):
+    with pytest.raises(InputError, match=r"tile \(0, 0\) is of another grid"):
+        select_tiles(utm_grid(), [(0, 1), grid[0, 0]])
 
 
 def test_items_are_every_tile_and_period_in_order(tracker):
