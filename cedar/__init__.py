@@ -3,6 +3,33 @@
 Scientists ask for satellite images over a tile grid, sensor by sensor, year by year. cedar builds
 the orders, writes each down before it starts it, and later follows, downloads and cleans by that
 record.
+
+Examples
+--------
+An order of one tile and two months, on the emulator, into a directory:
+
+>>> from cedar import LocalStore, TileGrid, Tracker
+>>> from cedar.engines.earthengine import EarthEngine
+>>> grid = TileGrid((730005, -2778015), "EPSG:32621", res=(30, 30), size=(64, 64))
+>>> low = {"LANDSAT/LC08/C02/T1_L2": [{"function": "lte", "name": "CLOUD_COVER_LAND", "value": 80}]}
+>>> tracker = Tracker(grid, LocalStore("store"), filters=low, engine=EarthEngine(url="emulator"))
+>>> preview = tracker.preview(
+...     "LANDSAT/LC08/C02/T1_L2", [(0, 0)], "2020-01-01", "2020-03-01", "MS", period_closed="left"
+... )
+>>> [each.item.name for each in preview.items]
+['LANDSAT_LC08_C02_T1_L2_h000v000_2020-01-01_2020-02-01',
+ 'LANDSAT_LC08_C02_T1_L2_h000v000_2020-02-01_2020-03-01']
+>>> name, _ = tracker.place(preview)
+
+From here on the record in the store is all that is needed, by any process:
+
+>>> record = tracker.watch(name)
+>>> record.states, record.complete
+({'COMPLETED': 2}, True)
+>>> files = tracker.download(record, "data")
+>>> sorted(path.name for paths in files.values() for path in paths if path.suffix == ".tif")
+['LANDSAT_LC08_C02_T1_L2_h000v000_2020-01-01_2020-02-01.tif',
+ 'LANDSAT_LC08_C02_T1_L2_h000v000_2020-02-01_2020-03-01.tif']
 """
 
 from __future__ import annotations

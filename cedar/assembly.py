@@ -65,9 +65,10 @@ class PutTogether:
     def from_config(
         cls, section: Mapping[str, Any], mosaic: bool = False, clip: Region | None = None
     ) -> Self:
-        """Make them of section ``download`` of a configuration, which has been checked.
+        """Make them of the `section` ``download`` of a configuration, which has been checked.
 
-        Files stay unless the section of what is asked for says that they don't.
+        `mosaic` and `clip` say what is asked for. Files stay unless the section of that says that
+        they don't.
         """
         mosaics, clips = ({**section.get(part, {})} for part in ("mosaic", "clip"))
         kept = mosaics.pop("keep", True), clips.pop("keep", True)

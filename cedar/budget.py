@@ -35,6 +35,8 @@ class Budget:
 
         Parameters
         ----------
+        tasks : iterable of Cost
+            All that counts, whatever order it is of.
         now : datetime.datetime
             The time, with an offset.
         """

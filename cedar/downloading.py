@@ -92,11 +92,11 @@ class Download:
 
     @classmethod
     def from_config(cls, section: Mapping[str, Any]) -> Self:
-        """Make them of section ``download`` of a configuration, which has been checked."""
+        """Make them of a `section` ``download`` of a configuration, which has been checked."""
         return cls().configured(section)
 
     def configured(self, section: Mapping[str, Any]) -> Self:
-        """Return the same, but for what such a section says."""
+        """Return the same, but for what such a `section` says."""
         given = {key: section[key] for key in ("workers", "timeout") if key in section}
         if "chunk" in section:
             given["piece"] = section["chunk"] * _MEBIBYTE
@@ -108,22 +108,22 @@ class Download:
         return replace(self, fetching=fetching, layout=layout, written=written)
 
     def making(self, mosaic: bool, clip: Region | None) -> Self:
-        """Return the same, but for what is made of an item's files, as it is configured."""
+        """Return the same, but for what is made of an item's files: a `mosaic`, a `clip`."""
         return replace(self, together=PutTogether.from_config(self.written, mosaic, clip))
 
     def replacing(self, overwrite: bool) -> Self:
-        """Return the same, but for whether files that differ are replaced."""
+        """Return the same, but for whether files that differ are replaced, by `overwrite`."""
         return replace(self, fetching=replace(self.fetching, overwrite=overwrite))
 
     def chooses(self, tracking: TrackingMetadata, entry: Entry) -> bool:
-        """Whether an item is asked for."""
+        """Whether the item `entry` of the record `tracking` is asked for."""
         called = {entry["name"], entry["family"] or entry["name"]}
         return (
             not self.items or any(fnmatchcase(n, glob) for n in called for glob in self.items)
         ) and (not self.states or tracking.state(entry) in self.states)
 
     def folder(self, entry: Entry) -> str:
-        """Where the files of an item go, below the order's directory; empty: into it.
+        """Where the files of the item `entry` go, below the order's directory; empty: into it.
 
         Raises
         ------

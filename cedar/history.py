@@ -56,6 +56,8 @@ def events(tracking: TrackingMetadata, pattern: str = "*") -> list[Event]:
 
     Parameters
     ----------
+    tracking : TrackingMetadata
+        The record.
     pattern : str, optional
         A glob that the items' names match.
     """

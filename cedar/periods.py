@@ -111,6 +111,17 @@ def periods(
     InputError
         If `end` isn't after `start`, the frequency can't be used, or there would be more than
         100,000 periods.
+
+    Examples
+    --------
+    >>> def days(sliced):
+    ...     return [f"{start:%Y-%m-%d} – {end:%Y-%m-%d}" for start, end in sliced]
+    >>> days(periods("2020-01-01", "2021-01-01", "YS"))
+    ['2020-01-01 – 2021-01-01', '2021-01-01 – 2022-01-01']
+    >>> days(periods("2020-01-01", "2021-01-01", "YS", closed="left"))
+    ['2020-01-01 – 2021-01-01']
+    >>> days(periods("2020-03-15", "2020-07-01", "QS", closed="left"))  # a leading part
+    ['2020-03-15 – 2020-04-01', '2020-04-01 – 2020-07-01']
     """
     first, last = parse_date(start), parse_date(end)
     if closed not in ("both", "left"):

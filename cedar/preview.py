@@ -47,7 +47,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class TileArea:
-    """A tile of an order: its (row, column), and its area on the ellipsoid in km²."""
+    """A tile of an order.
+
+    Attributes
+    ----------
+    index : (int, int)
+        Its row and column.
+    km2 : float
+        Its area on the ellipsoid.
+    """
 
     index: tuple[int, int]
     km2: float

@@ -81,7 +81,7 @@ class Run:
     def plan(self, tracker: Tracker, only: Sequence[str] = ()) -> list[Plan]:
         """Find out what :meth:`execute` would do, without doing any of it.
 
-        What isn't placed yet is searched.
+        Parameters are those of :meth:`execute`. What isn't placed yet is searched.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Run:
 
 
 def load(path: str | PathLike[str]) -> Run:
-    """Read and check the file of a run.
+    """Read and check the file of a run, `path`.
 
     Raises
     ------

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 
 class Steering(ABC):
-    """Lists, reads, follows, downloads and cleans orders: a part of the Tracker."""
+    """Lists, reads, follows, downloads and cleans orders: a part of the Tracker.
+
+    In all methods, `name` is an order's, and `found` what the method before has found.
+    """
 
     store: Store
     templates: Templates

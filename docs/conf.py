@@ -2,60 +2,56 @@
 
 from __future__ import annotations
 
-import click
+import sys
+from pathlib import Path
+
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 import cedar
-from cedar.cli.main import group as cedar_commands
+
+sys.path.append(str(Path(__file__).parent / "_ext"))
 
 project = "cedar"
 author = "The cedar developers"
 copyright = "2026, the cedar developers"
 version = release = cedar.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "command_reference",
+    "configuration_reference",
+    "internal_links",
+]
 exclude_patterns = ["_build"]
-html_theme = "alabaster"
-html_theme_options = {"description": "Order tracker for Earth Engine", "page_width": "64rem"}
+# Not the dashes: --option is no – option.
+smartquotes_action = "qe"
+html_theme = "furo"
+html_title = f"cedar {version}"
+html_static_path = ["_static"]
+html_css_files = ["cedar.css"]
 html_show_sourcelink = False
+html_copy_source = False
+# What a user types, without prompt and output.
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+copybutton_line_continuation_character = "\\"
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 # Types are in the docstrings, in the words of the field.
 autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+maximum_signature_line_length = 88
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 
 # References within cedar have to resolve; others would need a network.
 nitpick_ignore_regex = [(r"py:.*", r"(?!cedar\.).*\..*")]
-
-
-class Commands(SphinxDirective):
-    """Writes what ``--help`` says, of every command."""
-
-    def run(self) -> list[nodes.Node]:
-        """Make a section a command."""
-        return _sections(cedar_commands, click.Context(cedar_commands, info_name="cedar"))
-
-
-def _sections(group: click.Group, context: click.Context) -> list[nodes.Node]:
-    sections: list[nodes.Node] = []
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        child = click.Context(command, info_name=name, parent=context)
-        is_group = isinstance(command, click.Group)
-        if not is_group or command.invoke_without_command:
-            section = nodes.section(ids=[nodes.make_id(child.command_path)])
-            section += nodes.title(text=child.command_path)
-            section += nodes.literal_block(text=command.get_help(child), language="text")
-            sections.append(section)
-        if is_group:
-            sections += _sections(command, child)
-    return sections
 
 
 def _leave_words(app: Sphinx, doctree: nodes.document) -> None:
@@ -67,5 +63,4 @@ def _leave_words(app: Sphinx, doctree: nodes.document) -> None:
 
 def setup(app: Sphinx) -> None:
     """Register what is above."""
-    app.add_directive("commands", Commands)
     app.connect("doctree-read", _leave_words)

@@ -2,67 +2,91 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
-import sys
-import textwrap
 from dataclasses import fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import click
 import pytest
+import warm
 import yaml
+from pages import PAGES, ROOT, blocks
 
-from cedar.cli.main import group
 from cedar.config import load
 from cedar.emulator.questions import LIKELIEST, possible_answers
 from cedar.emulator.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
-_BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n\n((?: {4}.*\n|\n)+)", re.MULTILINE)
-_COMMAND = re.compile(r"(?:``|\$ |^ {4})cedar ((?:[a-z]+(?:-[a-z]+)* ?)+)", re.MULTILINE)
+#: Those that run, that are checked, and what a program says.
+LANGUAGES = {"python", "console", "yaml", "json", "shell", "text"}
 
 
-def blocks(page: Path) -> list[tuple[str, str]]:
-    """Language and text of a page's code blocks."""
-    found = _BLOCK.findall(page.read_text("utf-8"))
-    return [(language, textwrap.dedent(text)) for language, text in found]
+@pytest.fixture(scope="module")
+def path():
+    """PATH with a `cedar` and a `python` that are there at once."""
+    # Short, since the name of a socket is.
+    with TemporaryDirectory(prefix="warm") as directory, warm.commands(Path(directory)) as folder:
+        yield os.pathsep.join([str(folder), os.environ["PATH"]])
 
 
-def run(arguments: list[str], directory: Path) -> None:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = os.environ | {"PATH": path}
+def run(arguments: list[str], directory: Path, path: str) -> None:
     done = subprocess.run(
-        arguments, cwd=directory, env=environment, capture_output=True, text=True, check=False
+        arguments,
+        cwd=directory,
+        env=os.environ | {"PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"{arguments[-1]}\n{done.stdout}\n{done.stderr}"
 
 
-def run_python(text: str, directory: Path) -> None:
-    run([sys.executable, "-c", text], directory)
+def run_python(text: str, directory: Path, path: str) -> None:
+    run([shutil.which("python", path=path), "-c", text], directory, path)
 
 
-def run_console(text: str, directory: Path) -> None:
-    typed = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+def run_console(text: str, directory: Path, path: str) -> None:
+    lines = text.replace("\\\n", "").splitlines()
+    typed = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     # What a shell keeps from one block of a page to the next.
     script = ["set -eu", "[ ! -e .kept ] || . ./.kept", *typed, "set | grep ^name= > .kept || true"]
-    run(["bash", "-c", "\n".join(script)], directory)
+    run(["bash", "-c", "\n".join(script)], directory, path)
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 RUNNERS = {"python": run_python, "console": run_console}
 RUNNABLE = [page for page in PAGES if any(language in RUNNERS for language, _ in blocks(page))]
 
 
-@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
-def test_the_blocks_of_a_page_run(page, tmp_path):
-    whole = [text for language, text in blocks(page) if language == "yaml" and "tracker:" in text]
+@pytest.mark.parametrize(
+    ("runner", "text"),
+    [
+        (run_console, "$ cedar config check\n"),
+        (run_console, "$ cedar --no-such-option\n$ true\n"),
+        (run_python, "1 / 0\n"),
+        (run_python, "import os\nos.kill(os.getpid(), 9)\n"),
+    ],
+)
+def test_a_block_that_fails_fails_its_page(runner, text, path, tmp_path):
+    with pytest.raises(AssertionError):
+        runner(text, tmp_path, path)
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
+def test_the_blocks_of_a_page_run(page, path, tmp_path):
+    whole = [text for language, text in blocks(page) if language == "yaml" and "tile_grid:" in text]
     for text in whole:
         (tmp_path / "cedar.yaml").write_text(text, "utf-8")
     for language, text in blocks(page):
         if language in RUNNERS:
-            RUNNERS[language](text, tmp_path)
+            RUNNERS[language](text, tmp_path, path)
 
 
 def test_the_readme_opens_with_both_commands_then_python_console_and_yaml():
@@ -84,7 +108,7 @@ def test_the_readmes_configuration_is_one_and_its_python_orders_on_the_same_grid
     assert grid == names["grid"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_yaml_of_a_page_is_a_configurations(page, tmp_path):
     template = yaml.safe_load((ROOT / "config" / "template.yaml").read_text("utf-8"))
     for language, text in blocks(page):
@@ -94,16 +118,18 @@ def test_the_yaml_of_a_page_is_a_configurations(page, tmp_path):
             load(tmp_path / "cedar.yaml")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_commands_of_a_page_exist(page):
-    for words in _COMMAND.findall(page.read_text("utf-8")):
-        command, context = group, click.Context(group)
-        for word in words.split():
-            if not isinstance(command, click.Group):
-                break
-            found = command.get_command(context, word)
-            assert found is not None, f"cedar {words}"
-            command = found
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_blocks_of_a_page_are_of_languages_that_are_looked_at(page):
+    text = page.read_text("utf-8")
+    found = blocks(page)
+    assert len(found) == text.count(".. code-block::")
+    assert {language for language, _ in found} <= LANGUAGES
+    assert not re.search(
+        r"^ *\.\. (code|highlight|parsed-literal|sourcecode)::", text, re.MULTILINE
+    )
+    for language, block in found:
+        if language == "json":
+            json.loads(block)
 
 
 def test_every_switch_of_the_emulator_is_in_its_page():

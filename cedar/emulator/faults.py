@@ -170,7 +170,7 @@ class Fault:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> Fault:
-        """A fault as a user writes it.
+        """A fault, `given` as a user writes it.
 
         Raises
         ------
@@ -227,7 +227,7 @@ class Fault:
             raise InputError(f"fault: {self.service} has no error {self.value!r}")
 
     def before(self, clock: Clock) -> None:
-        """Happen to a request that isn't carried out yet.
+        """Happen, by `clock`, to a request that isn't carried out yet.
 
         Raises
         ------
@@ -245,7 +245,7 @@ class Fault:
                 clock.sleep(self.value)
 
     def after(self, reply: Reply) -> Reply:
-        """Happen to the answer of a request that was carried out.
+        """Happen to `reply`, the answer of a request that was carried out.
 
         Raises
         ------

@@ -79,7 +79,7 @@ class Answers:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a profile as ``cedar emulator compare`` writes it.
+        """Read the profile `path`, as ``cedar emulator compare`` writes it.
 
         A question that its answers leave out has the likeliest.
 

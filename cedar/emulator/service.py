@@ -71,17 +71,8 @@ class Service(Protocol):
 class Emulator:
     """A local Earth Engine in this process, to be used as a context manager.
 
-    The official client reaches it without a network
-
-    >>> with Emulator() as emulator:  # doctest: +SKIP
-    ...     ee.Initialize(
-    ...         None, project="any", url=emulator.url, http_transport=emulator.transport
-    ...     )
-
-    or, from any process of this machine, by loopback:
-
-    >>> with Emulator() as emulator:  # doctest: +SKIP
-    ...     ee.Initialize(None, project="any", url=emulator.urls["earthengine"])
+    The official client reaches it without a network, or from any process of this machine by
+    loopback, as in the examples.
 
     What it doesn't have it refuses with an error that says so.
 
@@ -129,6 +120,22 @@ class Emulator:
         The catalog can't be used.
     InputError
         A fault, or another argument, can't be used.
+
+    Examples
+    --------
+    >>> import ee
+    >>> with Emulator() as emulator:
+    ...     transport = emulator.transport
+    ...     ee.Initialize(None, project="any", url=emulator.url, http_transport=transport)
+    ...     ee.Number(1).add(1).getInfo()
+    2
+    >>> with Emulator() as emulator:
+    ...     ee.Initialize(None, project="any", url=emulator.urls["earthengine"])
+    ...     place = ee.Geometry.Point([-54.71, -25.11])
+    ...     images = ee.ImageCollection("LANDSAT/LC08/C02/T1_L2").filterBounds(place)
+    ...     images.filterDate("2020-01-01", "2020-01-20").aggregate_array("SPACECRAFT_ID").getInfo()
+    ['LANDSAT_8', 'LANDSAT_8']
+    >>> ee.Reset()
     """
 
     url: Final = "http://emulator.invalid"
@@ -246,7 +253,7 @@ class Emulator:
         self._batch.settle(timeout)
 
     def make_bucket(self, name: str) -> None:
-        """Make a bucket in Cloud Storage, if there is none of that name.
+        """Make the bucket `name` in Cloud Storage, if there is none.
 
         Raises
         ------

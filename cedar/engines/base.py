@@ -24,6 +24,9 @@ class Engine(ABC):
 
     Into the kinds of stores in `exports_to` its service writes by itself, as tasks that are started
     and then followed; into any other, cedar pulls.
+
+    In all methods, `options` are ``export_image_kwds`` and `kind` is that of a destination;
+    `request` is what :meth:`prepare` made, and `ids` and `task_id` are tasks' short ids.
     """
 
     #: Kinds of destinations that the service writes to.
@@ -49,7 +52,7 @@ class Engine(ABC):
 
     @abstractmethod
     def record_filter(self, given: Any) -> dict[str, Any]:
-        """Check a filter, and put it as the record keeps it.
+        """Check a filter as it was `given`, and put it as the record keeps it.
 
         Raises
         ------
@@ -81,6 +84,10 @@ class Engine(ABC):
 
         Parameters
         ----------
+        collection
+            Which, as cedar knows it.
+        tile
+            The tile.
         start, end
             Half-open range of acquisition times, UTC.
         filters
@@ -103,6 +110,8 @@ class Engine(ABC):
             Columns and rows of a tile.
         n_bands
             Of the largest item.
+        dtype
+            Type of the pixels.
         """
 
     @abstractmethod
@@ -114,6 +123,17 @@ class Engine(ABC):
         attempt: int = 1,
     ) -> ExportRequest:
         """Make the request that one attempt at an item sends: a plain value, no request yet.
+
+        Parameters
+        ----------
+        metadata
+            What the item's stack is made of.
+        destination
+            Where the image goes.
+        options
+            Checked, and completed by :meth:`export_options`.
+        attempt
+            Which it is, from 1: it tells its request from those before.
 
         Raises
         ------
@@ -130,6 +150,8 @@ class Engine(ABC):
         scratch
             A directory of this request alone. Finished blocks stay in it, so that the same request
             goes on where an earlier pull was cut off.
+        progress
+            Told how far it is.
 
         Returns
         -------
@@ -154,7 +176,7 @@ class Engine(ABC):
     def find(
         self, descriptions: Collection[str], since: dt.datetime
     ) -> dict[str, list[TaskStatus]]:
-        """Find tasks by description, among those created from a time on; the newest first."""
+        """Find tasks by `descriptions`, among those created `since` then; the newest first."""
 
     @abstractmethod
     def list_tasks(self, since: dt.datetime | None = None) -> Iterator[TaskStatus]:

@@ -96,7 +96,7 @@ class Document(Mapping[str, Any]):
 
     @classmethod
     def loads(cls, text: str | bytes, name: str | None = None) -> Self:
-        """Read a document from its text.
+        """Read a document from its `text`.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class Document(Mapping[str, Any]):
 
     @classmethod
     def read(cls, text: str | bytes, name: str | None = None) -> dict[str, Any]:
-        """Read a document from its text as plain JSON values, checked, the caller's own.
+        """Read a document from its `text` as plain JSON values, checked, the caller's own.
 
         Raises
         ------

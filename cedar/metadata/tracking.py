@@ -19,7 +19,25 @@ Entry = Mapping[str, Any]
 
 
 class TrackingMetadata(Document):
-    """The record of an order: what was asked for, and what became of each item."""
+    """The record of an order: what was asked for, and what became of each item.
+
+    A mapping like the document in the store, which :meth:`cedar.steering.Steering.read` reads.
+
+    Examples
+    --------
+    >>> from cedar import LocalStore, TileGrid, Tracker
+    >>> from cedar.engines.earthengine import EarthEngine
+    >>> grid = TileGrid((730005, -2778015), "EPSG:32621", res=(30, 30), size=(64, 64))
+    >>> tracker = Tracker(grid, LocalStore("store"), engine=EarthEngine(url="emulator"))
+    >>> name, _ = tracker.submit("LANDSAT/LC08/C02/T1_L2", [(0, 0)], "2020-01-01", "2020-02-01")
+    >>> record = tracker.read(name)
+    >>> record.states, record.complete
+    ({'READY': 1}, False)
+    >>> record.orders[0]["name"]
+    'LANDSAT_LC08_C02_T1_L2_h000v000_2020-01-01_2020-02-01'
+    >>> record["tracking"]["prefix"]
+    'CEDAR_TRACKING'
+    """
 
     kind = "tracking"
     named_in = "tracking"
@@ -31,7 +49,7 @@ class TrackingMetadata(Document):
         return orders
 
     def entry(self, name: str) -> Entry:
-        """The entry of an item.
+        """The entry of the item `name`.
 
         Raises
         ------
@@ -42,7 +60,7 @@ class TrackingMetadata(Document):
 
     @staticmethod
     def state(entry: Entry) -> str:
-        """An entry's state as summaries count it.
+        """The state of `entry` as summaries count it.
 
         INCOMPLETE where it is COMPLETED and lacks outputs, CLEANED where those were deleted.
         """

@@ -177,7 +177,7 @@ def _what(error: ValidationError) -> str:
         case "additionalProperties" | "unevaluatedProperties":
             return _unknown_key(instance, schema)
     # The other rules of cedar's schemas stand beside words for what they ask.
-    return f"{value} is not {schema['description']}" if "description" in schema else error.message
+    return f"{value} is not {schema['expected']}" if "expected" in schema else error.message
 
 
 def _unknown_key(instance: Mapping[Any, Any], schema: Mapping[str, Any]) -> str:

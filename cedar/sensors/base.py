@@ -126,7 +126,7 @@ class Collection:
     title: str | None = None
 
     def band(self, name: str) -> Band:
-        """The band of a common name.
+        """The band of the common name `name`.
 
         Raises
         ------

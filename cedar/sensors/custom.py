@@ -20,7 +20,7 @@ from .base import DTYPES, Band, Collection
 _TEXTS: Final = {"$ref": "definitions.json#/$defs/texts"}
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
 _DATE_OR_NULL: Final = {
-    "description": "a date (2020-01-31), or null",
+    "expected": "a date (2020-01-31), or null",
     "type": ["string", "null"],
     "format": "date",
 }
@@ -30,7 +30,7 @@ _SCHEMA: Final[dict[str, Any]] = {
     "$ref": "definitions.json#/$defs/collection",
     "properties": {
         "chosen": {
-            "description": "one band or more",
+            "expected": "one band or more",
             "type": "array",
             "items": {"type": "string"},
             "minItems": 1,
@@ -43,7 +43,7 @@ _SCHEMA: Final[dict[str, Any]] = {
         "service_end": _DATE_OR_NULL,
         "resolution": {"type": ["number", "null"]},
         "night_rule": {
-            "description": "a property and a number, or null",
+            "expected": "a property and a number, or null",
             "type": ["array", "null"],
             "prefixItems": [{"type": "string"}, {"type": "number"}],
             "minItems": 2,

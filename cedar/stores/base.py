@@ -37,7 +37,30 @@ _TRIES: Final = 10
 
 
 class Store(Primitives):
-    """A store: its primitives, and what is built on them."""
+    """A store: its primitives, and what is built on them.
+
+    In what is built on them, `name` is the stem of a document or an image and `names` several,
+    `path` the folder in the store that they are in, and `dest` a directory of this machine.
+    `overwrite` is as in :meth:`retrieve`.
+
+    Examples
+    --------
+    Every store does the same; here a directory.
+
+    >>> from cedar import LocalStore
+    >>> from cedar.stores import ABSENT
+    >>> store = LocalStore("store")
+    >>> seen = store.write("notes/a.txt", b"first", if_version=ABSENT)
+    >>> [(info.key, info.size) for info in store.objects("notes/")]
+    [('notes/a.txt', 5)]
+    >>> now = store.write("notes/a.txt", b"second", if_version=seen.version)
+    >>> store.write("notes/a.txt", b"third", if_version=seen.version)
+    Traceback (most recent call last):
+        ...
+    cedar.exceptions.Conflict: ...
+    >>> store.read("notes/a.txt")
+    b'second'
+    """
 
     def free(self) -> int | None:
         """Bytes that still have room; None where there is no limit, or nobody says.
@@ -63,7 +86,7 @@ class Store(Primitives):
         return self._leases.claim(key)
 
     def delete_many(self, objects: Mapping[str, IfVersion]) -> dict[str, StoreError]:
-        """Delete objects, each if it is at its version; in few requests where the service can.
+        """Delete `objects`, each if it is at its version; in few requests where the service can.
 
         Returns
         -------
@@ -80,7 +103,7 @@ class Store(Primitives):
         return failed
 
     def checksum(self, key: str, algorithm: str = "sha256") -> str:
-        """``algorithm:digest`` of an object, computed by reading it piecewise.
+        """``algorithm:digest`` of an object by an `algorithm`, computed by reading it piecewise.
 
         Raises
         ------
@@ -115,7 +138,7 @@ class Store(Primitives):
     def store_metadata(
         self, metadata: Mapping[str, Any], name: str, path: str | None = None
     ) -> str:
-        """Write a JSON document, over one of that name; its id, which is its key."""
+        """Write the document `metadata`, over one of that name; its id, which is its key."""
         return self.write(document_key(name, path), encode_document(metadata, name)).key
 
     def load(self, key: str, most: int = MAX_DOCUMENT) -> tuple[bytes, ObjectInfo]:
@@ -238,7 +261,7 @@ class Store(Primitives):
         return path
 
     def is_copy(self, path: Path, info: ObjectInfo) -> bool:
-        """Whether a local file has the size and checksum of an object."""
+        """Whether the local file `path` has the size and checksum of the object `info`."""
         if path.stat().st_size != info.size:
             return False
         checksum = info.checksum or self.checksum(info.key)

@@ -34,7 +34,7 @@ from .versions import ABSENT, ANY, Expect, IfVersion
 
 #: JSON Schema (2020-12) of the configuration's section `gcs`.
 CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
-    "title": "A bucket of Google Cloud Storage as a store",
+    "description": "The store `gcs`: a bucket of Google Cloud Storage.",
     "type": "object",
     "properties": {
         "bucket": {
@@ -56,7 +56,7 @@ CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
         },
         "url": {
             "description": "Another host of the service, Google's or on this machine: the latter "
-            "needs no credentials, and is sent none.",
+            "needs no credentials, and is sent none. `emulator`: the one of section `earthengine`.",
             "type": "string",
             "minLength": 1,
         },

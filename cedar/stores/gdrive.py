@@ -33,7 +33,7 @@ from .streams import check_stream
 
 #: JSON Schema (2020-12) of the configuration's section `gdrive`.
 CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
-    "title": "A folder of Google Drive as a store",
+    "description": "The store `gdrive`: a folder of Google Drive.",
     "type": "object",
     "properties": {
         "folder": {
@@ -52,10 +52,11 @@ CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
             "description": "Delete for good, instead of putting into the trash, where things stay "
             "for 30 days and count for the quota.",
             "type": "boolean",
+            "default": False,
         },
         "url": {
             "description": "Another host of the service, Google's or on this machine: the latter "
-            "needs no credentials, and is sent none.",
+            "needs no credentials, and is sent none. `emulator`: the one of section `earthengine`.",
             "type": "string",
             "minLength": 1,
         },

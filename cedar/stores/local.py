@@ -30,7 +30,7 @@ if sys.platform != "win32":
 
 #: JSON Schema (2020-12) of the configuration's section `local`.
 CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
-    "title": "A directory as a store",
+    "description": "The store `local`: a directory.",
     "type": "object",
     "properties": {
         "directory": {

@@ -33,7 +33,7 @@ from .streams import check_object, check_stream
 
 #: JSON Schema (2020-12) of the configuration's section `object`.
 CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
-    "title": "A bucket of S3, or a container of Azure, as a store",
+    "description": "The store `object`: a bucket of S3, or a container of Azure.",
     "type": "object",
     "properties": {
         "url": {
@@ -46,6 +46,7 @@ CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
             "description": "What obstore should know of the service: region, endpoint, "
             "skip_signature. Secrets are no options: obstore reads them from the environment.",
             "type": "object",
+            "default": {},
             "additionalProperties": {"type": ["string", "number", "boolean"]},
         },
     },

@@ -36,6 +36,10 @@ class Primitives(ABC):
 
     A key is one or more parts separated by ``/``. A name is the stem of a document or an image:
     it never carries the prefix, and every method that takes one also takes it with ``.json``.
+
+    In all methods, `key` is an object's key and `prefix` a folder; `path` is a file of this
+    machine and `data` all of an object's bytes. `if_version` is the version that the object has to
+    be at: one that was seen, ABSENT, or ANY.
     """
 
     #: The word for it in the configuration and in records.

@@ -269,7 +269,7 @@ def test_every_rule_of_the_schemas_has_words(name: str) -> None:
     wordless = [
         schema
         for schema in walk(load_schema(name))
-        if "description" not in schema
+        if "expected" not in schema
         # Under the name of a rule, a schema is of a property that is called so.
         and any(not isinstance(schema[rule], dict) for rule in schema.keys() & worded)
     ]

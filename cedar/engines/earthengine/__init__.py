@@ -37,6 +37,7 @@ NO_PROJECT: Final = (
 )
 
 CONFIG_SCHEMA: Final[dict[str, Any]] = {
+    "description": "The engine `earthengine`: Earth Engine, or an emulator of it.",
     "type": "object",
     "properties": {
         "project": {
@@ -48,10 +49,12 @@ CONFIG_SCHEMA: Final[dict[str, Any]] = {
         "url": {
             "type": "string",
             "minLength": 1,
-            "description": "Another host of the service, or `emulator`: the one in this process.",
+            "description": "Another host of the service, say http://localhost:8080, where `cedar "
+            "emulator` serves one; or `emulator`: the one in this process.",
         },
         "high_volume": {
             "type": "boolean",
+            "default": False,
             "description": "Use the service's high-volume host, for many requests at once.",
         },
         "credentials": {
@@ -63,7 +66,9 @@ CONFIG_SCHEMA: Final[dict[str, Any]] = {
         "monthly_eecu_hours": {
             "type": "number",
             "exclusiveMinimum": 0,
-            "description": "above 0",
+            "expected": "above 0",
+            "description": "EECU-hours a month that the project's tier has: what an order will "
+            "cost is compared with it.",
         },
         "catalog": {
             "type": "string",

@@ -32,6 +32,15 @@ def record(given: Any) -> dict[str, Any]:
     ------
     InputError
         Not a filter that Earth Engine has, or not one that JSON can hold.
+
+    Examples
+    --------
+    >>> record({"function": "lte", "name": "CLOUD_COVER", "value": 80})
+    {'function': 'lte', 'name': 'CLOUD_COVER', 'value': 80}
+    >>> record({"function": "lte", "names": "CLOUD_COVER", "value": 80})
+    Traceback (most recent call last):
+        ...
+    cedar.exceptions.InputError: ...
     """
     if isinstance(given, ee.Filter):
         return {"expression": ee.serializer.encode(given)}
