@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import socket
+import sqlite3
 import subprocess
 import threading
 import urllib.request
@@ -19,11 +21,13 @@ from urllib.parse import quote, urlsplit
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.server import ThreadedMotoServer
+from worked_examples import worked_example
 
 from cedar.emulator import Emulator
 from cedar.emulator.questions import LIKELIEST, Answers
 from cedar.emulator.settings import Settings
 from cedar.stores import Store
+from cedar.stores.checksums import checksum_of
 from cedar.stores.gcs import GCSStore
 from cedar.stores.gdrive import GDriveStore
 from cedar.stores.local import LocalStore
@@ -137,11 +141,26 @@ def _object(url: str, directory: Path) -> Connect:
     return lambda: ObjectStore(f"s3://{bucket}/a folder/é", {**S3_OPTIONS, "endpoint": url})
 
 
+def _sqlite(url: str, directory: Path) -> Connect:
+    store = worked_example("stores/sqlite.py").SQLiteStore
+    return lambda: store(directory / "store.sqlite")
+
+
 def _fill_local(url: str, store: Store, keys: Sequence[str]) -> None:
     for key in keys:
         path = Path(store.destination("").container, key)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+
+
+def _fill_sqlite(url: str, store: Store, keys: Sequence[str]) -> None:
+    next(store.objects(), None)
+    row = checksum_of(b""), dt.datetime.now(dt.UTC).isoformat()
+    with closing(sqlite3.connect(store.destination("").container)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO object (key, data, checksum, updated) VALUES (?, x'', ?, ?)",
+            [(key, *row) for key in keys],
+        )
 
 
 def _fill_gcs(url: str, store: Store, keys: Sequence[str]) -> None:
@@ -213,6 +232,8 @@ FAKE_GCS_SERVERS_GAPS: Mapping[str, str] = {
 
 KINDS: Mapping[str, Kind] = {
     "local": Kind(lambda: nullcontext(""), _local, _fill_local),
+    # The worked example of docs/extending.rst.
+    "sqlite": Kind(lambda: nullcontext(""), _sqlite, _fill_sqlite),
     "gcs": Kind(lambda: _emulated("gcs"), _gcs, _fill_gcs),
     # Earth Engine takes the title of one folder. Stores of one Drive see each other's images.
     "gdrive": Kind(
