@@ -357,7 +357,7 @@ def _facts(preview: Preview) -> Iterator[tuple[str, str]]:
     yield "images", f"{len(preview.images):,}, in {preview.n_layers:,} layers"
     yield "bands", f"{preview.n_bands:,} of {dtypes or 'no type'}, at most {most:,} in an item"
     yield "pixels", f"{preview.n_pixels:,}"
-    yield "size", f"{size(preview.n_bytes)} uncompressed, in {preview.n_files:,} files"
+    yield "size", f"{size(preview.n_bytes)} uncompressed, in {_files(preview.n_files)}"
     if order.n_shards is None:
         yield "tasks", f"{preview.n_tasks:,}, which cedar does itself"
     else:
@@ -378,6 +378,10 @@ def _items(preview: Preview) -> str:
 
 def _known(number: int | None) -> str:
     return "not known" if number is None else f"{number:,}"
+
+
+def _files(number: int) -> str:
+    return "1 file" if number == 1 else f"{number:,} files"
 
 
 def size(n_bytes: float) -> str:
