@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..changes import is_cleaned, state_of
 from ..exceptions import DocumentError
@@ -14,6 +14,9 @@ from ..shards import check_count
 from ..states import ACTIVE, TaskState
 from .document import Document
 from .validation import title
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Entry = Mapping[str, Any]
 
@@ -163,6 +166,19 @@ class TrackingMetadata(Document):
                 for entry in self.orders
             ],
         }
+
+    def to_frame(self) -> pd.DataFrame:
+        """The items as a table, a row each, by their names.
+
+        Columns are ``collection``, ``row`` and ``col`` of the tile, ``date_start`` and
+        ``date_end``, ``family``, ``state`` as summaries count it, ``n_images``, ``n_groups``,
+        ``n_bands``, ``attempt``, ``task_id``, the moments ``created``, ``started`` and
+        ``updated``, ``eecu_seconds``, ``n_outputs`` and ``bytes`` of files in the store, and
+        ``error`` in the service's words. Times are in UTC; what isn't known is missing.
+        """
+        from .frame import frame
+
+        return frame([*self.orders])
 
     @cached_property
     def _entries(self) -> dict[str, Entry]:
