@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -229,6 +229,8 @@ class Order:
         skipped or overwritten.
     not_found : tuple of str
         Ids of listed images that no item has that was searched.
+    others : mapping
+        Key of each record that has none of the names → the version at which that is so.
     """
 
     submission: Submission
@@ -240,6 +242,7 @@ class Order:
     n_shards: int | None = None
     earlier: tuple[Earlier, ...] = ()
     not_found: tuple[str, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:

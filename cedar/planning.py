@@ -88,7 +88,7 @@ def find_order(
         items = split_items(items, collections, engine.max_bands)
         options, n_shards = _export_options(engine, options, items, submission)
     found = tuple(items), tuple(skipped), save_empty, n_shards, tuple(earlier), not_found
-    return Order(submission, templates, options, *found)
+    return Order(submission, templates, options, *found, others=choice.others)
 
 
 def _check_together(store: Store, engine: Engine) -> None:
@@ -137,7 +137,9 @@ def check_free(order: Order, store: Store) -> None:
     NameTakenError
         Somebody has.
     """
-    taken = taken_names(store, order.templates.tracking_prefix, order.items)
+    # Parts of a family have names that weren't looked for before.
+    known = {} if any(item.family for item in order.items) else order.others
+    taken = taken_names(store, order.templates.tracking_prefix, order.items, known)
     if taken.busy:
         raise busy_error(taken.busy)
     if order.submission.existing == "overwrite":
@@ -243,6 +245,11 @@ class _Choice:
             earlier += _unwanted(self._held, self._wanted)
         items = [found[item.name] for item in self._wanted if item.name in ordered]
         return items, earlier, lacking(submission.images, searched)
+
+    @property
+    def others(self) -> dict[str, str]:
+        """Records that have none of the names, each at the version at which that is so."""
+        return self._taken.others
 
     def skipped(self, ordered: Iterable[Item]) -> list[Item]:
         """Return what is wanted and isn't ordered, since it exists."""

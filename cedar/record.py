@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from .changes import now_ms
@@ -119,6 +120,11 @@ class Record:
                 "delete the copy",
                 self.name,
             )
+
+    @property
+    def version(self) -> str:
+        """Version in the store of what was read or written last."""
+        return self._version
 
     @property
     def metadata(self) -> TrackingMetadata:
@@ -271,36 +277,69 @@ class Taken:
         Those that an order is still at work on → that order.
     owners : dict
         Those that an order has → the record of the newest that does.
+    others : dict
+        Key of each record that has none of them → the version at which that is so.
     """
 
     names: dict[str, str | None] = field(default_factory=dict)
     busy: dict[str, str] = field(default_factory=dict)
     owners: dict[str, Record] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
 
 
-def taken_names(store: Store, tracking_prefix: str, items: Iterable[Item]) -> Taken:
-    """Find items whose names exist, at the destination or in another order's record."""
+def taken_names(
+    store: Store,
+    tracking_prefix: str,
+    items: Iterable[Item],
+    others: Mapping[str, str] = MappingProxyType({}),
+) -> Taken:
+    """Find items whose names exist, at the destination or in another order's record.
+
+    Records that are at the version which `others` has, by an earlier look, aren't read again.
+    """
     wanted: dict[str, set[str]] = {}
     for item in items:
         wanted.setdefault(item.prefix, set()).add(item.name)
-    taken = Taken()
+    taken = Taken(others=dict(others))
     with ThreadPoolExecutor(store.workers) as pool:
-        orders = pool.submit(store.list, tracking_prefix)
+        documents = pool.submit(lambda: [*store.documents(tracking_prefix)])
         folders = [(sorted(names), prefix) for prefix, names in sorted(wanted.items())]
         for found in pool.map(lambda folder: store.existing(*folder), folders):
             taken.names.update(dict.fromkeys(found))
-    for order in orders.result():
-        record = Record.open(store, tracking_prefix, order)
-        for entry in record.view.orders:
-            # A part of another order's family has the family's name, too.
-            for name in wanted.get(entry["prefix"], set()) & {entry["name"], entry["family"]}:
-                newest = taken.owners.setdefault(name, record)
-                if _age(newest) < _age(record):
-                    taken.owners[name] = record
-                if _state(entry) in ACTIVE:
-                    taken.busy[name] = order
+        unread = [i for i in documents.result() if others.get(i.key) != i.version]
+        for record in pool.map(lambda info: _related(store, info.key, wanted, taken), unread):
+            if record is not None:
+                _take_names(record, wanted, taken)
     taken.names.update((name, record.name) for name, record in taken.owners.items())
     return taken
+
+
+def _related(store: Store, key: str, wanted: Mapping[str, set[str]], taken: Taken) -> Record | None:
+    """Read a record; None where it has none of the names, or is gone. Runs in a thread."""
+    prefix, _, file = key.rpartition("/")
+    try:
+        record = Record.open(store, prefix, file)
+    except NotFoundError:
+        return None  # It was cleaned a moment ago.
+    if any(_names(entry, wanted) for entry in record.view.orders):
+        return record
+    taken.others[key] = record.version
+    return None
+
+
+def _take_names(record: Record, wanted: Mapping[str, set[str]], taken: Taken) -> None:
+    for entry in record.view.orders:
+        for name in _names(entry, wanted):
+            newest = taken.owners.setdefault(name, record)
+            if _age(newest) < _age(record):
+                taken.owners[name] = record
+            if _state(entry) in ACTIVE:
+                taken.busy[name] = record.name
+
+
+def _names(entry: Mapping[str, Any], wanted: Mapping[str, set[str]]) -> set[str]:
+    """Names of an entry that are wanted: a part of a family has the family's name, too."""
+    return wanted.get(entry["prefix"], set()) & {entry["name"], entry["family"]}
 
 
 def _age(record: Record) -> tuple[dt.datetime, int, str]:

@@ -13,7 +13,7 @@ from cedar.changes import status
 from cedar.comparing import unlike
 from cedar.earlier import Standing
 from cedar.engines.earthengine import EarthEngine
-from cedar.exceptions import EmptyCollectionError, InputError, NameTakenError
+from cedar.exceptions import EmptyCollectionError, InputError, NameTakenError, NotFoundError
 from cedar.items import Item
 from cedar.record import Record, taken_names
 from cedar.states import TaskState
@@ -337,6 +337,54 @@ def test_the_newest_order_of_a_name_is_the_one_that_counts(before, tracker):
     assert (taken.names, taken.owners[FIRST].name) == ({FIRST: newest}, newest)
     (earlier,) = tracker.order(COLLECTION, (0, 0), *MAY).earlier
     assert (earlier.order, earlier.standing) == (newest, Standing.UNCHANGED)
+
+
+@pytest.fixture
+def named(tmp_path):
+    """A tracker whose orders of different tiles have different names."""
+    return exporting_tracker(tmp_path, tracking_template="ORDER_{tiles}_{now}")
+
+
+@pytest.fixture
+def reads(named, monkeypatch):
+    """Names of the records that are read."""
+    names, load = [], named.store.load
+
+    def noted(key, *arguments):
+        names.append(key.rpartition("/")[2])
+        return load(key, *arguments)
+
+    monkeypatch.setattr(named.store, "load", noted)
+    return names
+
+
+def test_records_that_have_none_of_the_names_are_read_once(named, reads):
+    others = [made(named, COLLECTION, (0, col), *MAY) for col in range(1, 4)]
+    reads.clear()
+    named.submit(COLLECTION, (0, 0), *MAY)
+    assert sorted(reads) == sorted(f"{name}.json" for name in others)
+
+
+def test_what_has_come_to_have_a_name_since_it_was_searched_is_in_the_way(named, reads):
+    made(named, COLLECTION, (0, 1), *MAY)
+    order = named.order(COLLECTION, (0, 0), *MAY)
+    newer = made(named, COLLECTION, (0, 0), *MAY)
+    reads.clear()
+    with pytest.raises(NameTakenError, match=newer):
+        named.place(order)
+    assert reads == [f"{newer}.json"]
+
+
+def test_a_record_that_is_cleaned_while_names_are_looked_up_is_in_nobodys_way(named, monkeypatch):
+    name, load = made(named, COLLECTION, (0, 1), *MAY), named.store.load
+
+    def gone(key, *arguments):
+        if name in key:
+            raise NotFoundError(f"{key} is not in the store", key)
+        return load(key, *arguments)
+
+    monkeypatch.setattr(named.store, "load", gone)
+    assert made(named, COLLECTION, (0, 0), *MAY) != name
 
 
 def test_parts_of_a_family_are_one_item_of_the_plan(series, monkeypatch):

@@ -129,11 +129,17 @@ class Store(Primitives):
         pattern : str, optional
             Glob that the names match.
         """
-        base = key_of("", path)
         wanted = "*" if pattern is None else stem(pattern)
-        files = (info.key.removeprefix(base) for info in self.objects(base))
-        names = (stem(file) for file in files if file.endswith(".json") and "/" not in file)
+        names = (stem(info.key.rpartition("/")[2]) for info in self.documents(path))
         return sorted(name for name in names if fnmatchcase(name, wanted))
+
+    def documents(self, path: str | None = None) -> Iterator[ObjectInfo]:
+        """The JSON documents directly under a prefix; at the top of the store by default."""
+        base = key_of("", path)
+        for info in self.objects(base):
+            inside = info.key.removeprefix(base)
+            if inside.endswith(".json") and "/" not in inside:
+                yield info
 
     def store_metadata(
         self, metadata: Mapping[str, Any], name: str, path: str | None = None
