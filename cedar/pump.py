@@ -230,6 +230,8 @@ class Pump:
             status(TaskState.COMPLETED, progress=1.0, error_message=None)(entry)
             entry["outputs"] = [vars(output)]
 
+        # First, so that a kill after the record says so leaves nothing.
+        shutil.rmtree(self.store.scratch(entry["request_id"]), ignore_errors=True)
         self.record.change(name, completed)
 
     def _put(self, path: Path, key: str, replaces: Mapping[str, str]) -> ObjectInfo:

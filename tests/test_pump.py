@@ -17,6 +17,7 @@ from cedar.emulator import Emulator
 from cedar.engines.earthengine import EarthEngine, blocks
 from cedar.exceptions import EngineError, StoreError
 from cedar.rasters import TILE_SIDE
+from cedar.record import Record
 from cedar.retry import delays
 from cedar.states import TaskState
 
@@ -321,3 +322,21 @@ def test_ancestor_20_items_are_pulled_several_at_a_time_but_no_more_than_the_lim
     assert tracker.watch(name).complete
     assert max(most) == 2
     assert len(pulled) == len({*pulled}) == 4
+
+
+def test_what_was_pulled_is_gone_from_scratch_before_the_record_can_say_so(
+    tracker, name, monkeypatch
+):
+    change, left = Record.change, []
+
+    def looked(record, item, changing):
+        change(record, item, changing)
+        if record.entry(item)["status"]["state"] == TaskState.COMPLETED:
+            left.append(
+                Path(tracker.store.root, ".cedar/scratch", record.entry(item)["request_id"])
+            )
+            assert not left[-1].exists()
+
+    monkeypatch.setattr(Record, "change", looked)
+    assert tracker.watch(name).complete
+    assert len(set(left)) == len(TILES)
