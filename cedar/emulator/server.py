@@ -6,6 +6,7 @@ import gzip
 import logging
 import os
 import re
+import selectors
 import socket
 import socketserver
 import struct
@@ -25,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 HOST: Final = "127.0.0.1"
 _VERBS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-#: Seconds until the thread that accepts connections sees that it is to end.
-_POLL: Final = 0.05
 _CHUNK: Final = 2**16
 #: Bytes of JSON from which an answer is compressed for those who take that.
 _WORTH_COMPRESSING: Final = 1024
@@ -60,6 +59,8 @@ class Server(socketserver.TCPServer):
     # Elsewhere the option would let two servers have one port.
     allow_reuse_address = os.name == "posix"
     request_queue_size = 128
+    # A client that has gone before it is served isn't waited for.
+    timeout = 0
 
     def __init__(self, handle: Handler, port: int = 0, max_body: int | None = None):
         self.handle, self.max_body = handle, max_body
@@ -70,8 +71,17 @@ class Server(socketserver.TCPServer):
         except (OSError, OverflowError) as error:
             raise InputError(f"port {port} can't be had: {error}") from error
         self.url = f"http://{HOST}:{self.server_address[1]}"
-        self._acceptor = threading.Thread(target=self.serve_forever, args=(_POLL,), daemon=True)
+        self._end, self._ended = socket.socketpair()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
+
+    def _accept(self) -> None:
+        """Take connections until the end, which is at once: serve_forever looks now and then."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ)
+            selector.register(self._ended, selectors.EVENT_READ)
+            while self._ended not in [key.fileobj for key, _ in selector.select()]:
+                self.handle_request()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a new connection in a thread of its own."""
@@ -91,8 +101,10 @@ class Server(socketserver.TCPServer):
 
     def close(self) -> None:
         """End every connection and thread. Requests under way are finished, but not answered."""
-        self.shutdown()
+        self._end.send(b"\0")
         self._acceptor.join()
+        self._end.close()
+        self._ended.close()
         self.server_close()
         for connection in self._connections.values():
             with suppress(OSError):  # it may have ended by itself
