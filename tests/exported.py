@@ -5,20 +5,24 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 
+import pytest
 import rasterio
 from orders import COLLECTIONS, LANDSAT, reference, utm_grid
 from rasterio.windows import Window
 
-from cedar import Tracker
+from cedar import Tracker, placing, retry
 from cedar.emulator import Emulator
+from cedar.emulator.settings import Settings
 from cedar.engines.earthengine import EarthEngine
 from cedar.shards import offsets
-from cedar.stores import open_store
+from cedar.stores import open_store, store_module
+from cedar.stores.base import Store
 
 BUCKET, FOLDER = "a-bucket", "cedar"
 KINDS = ("gcs", "gdrive")
 #: Two rows of three files an image of 300 × 250 pixels.
 SHARDS = {"shardSize": 64, "fileDimensions": 128}
+HASTE = 20.0
 _SECTIONS = {"gcs": {"bucket": BUCKET}, "gdrive": {"folder": FOLDER}}
 
 
@@ -37,10 +41,35 @@ def tracker_of(kind, directory, emulator, **settings):
 
 @contextlib.contextmanager
 def exporting(kind, directory, *, emulator=None, **settings):
-    """An emulator of the real scenes, with a bucket, and a tracker that exports into it."""
-    with Emulator(**{"catalog": LANDSAT, **(emulator or {})}) as there:
+    """An emulator of the real scenes, with a bucket, and a tracker that exports into it.
+
+    Unless the emulator's settings are given, twenty writes a second are as one is in the service.
+    """
+    with contextlib.ExitStack() as stack:
+        if "settings" not in (emulator or {}):
+            hasten(stack.enter_context(pytest.MonkeyPatch.context()), HASTE)
+        made = {"catalog": LANDSAT, "settings": Settings(object_writes=HASTE), **(emulator or {})}
+        there = stack.enter_context(Emulator(**made))
         there.make_bucket(BUCKET)
         yield there, tracker_of(kind, directory, there, **settings)
+
+
+def hasten(patch, haste):
+    """Where so many writes of an object a second are allowed, wait as long as is due then.
+
+    Parameters
+    ----------
+    patch : pytest.MonkeyPatch
+    haste : float
+        Every wait between two writes, or two tries, is so much shorter.
+    """
+    first, growth, longest = placing._POLL
+    patch.setattr(placing, "_POLL", (first / haste, growth, longest / haste))
+    patch.setattr(retry, "FIRST_DELAY", retry.FIRST_DELAY / haste)
+    for kind in KINDS:
+        for made in vars(store_module(kind)).values():
+            if isinstance(made, type) and issubclass(made, Store) and made.write_interval:
+                patch.setattr(made, "write_interval", made.write_interval / haste)
 
 
 def inventory(emulator):

@@ -1,7 +1,4 @@
-"""Processes of cedar's that are killed: each is forked by one that has imported everything.
-
-Run as a program it is the one that forks: it reads what to do, a line of JSON each.
-"""
+"""Processes of cedar's that are killed: each is forked by one that has imported everything."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -22,6 +18,7 @@ from types import SimpleNamespace
 
 import googleapiclient.http
 from exported import tracker_of
+from forked import Forked
 from orders import COLLECTION, real_tracker
 
 from cedar import defaults, placing, retry
@@ -31,6 +28,14 @@ from cedar.exceptions import CedarError
 from cedar.stores import leases, store_module
 from cedar.stores.base import Store
 
+#: The one that forks: it reads what to do, a line of JSON each.
+PROGRAM = """
+import json, os, sys
+sys.path.insert(0, {tests!r})
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+from killing import serve
+serve(*json.loads(sys.argv[1]))
+"""
 #: All that have an image.
 TILES = [(row, col) for row in range(3) for col in range(2)]
 #: What has failed is tried again in tenths of a second, and twice as often as by itself.
@@ -146,14 +151,7 @@ class Nursery:
         self.kind, self._errors = kind, Path(directory, "errors")
         self._errors.mkdir()
         arguments = json.dumps([kind, dict(urls), str(directory), str(self._errors)])
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | {"NO_GCE_CHECK": "true"},
-        )
+        self._process = Forked(PROGRAM.format(tests=str(Path(__file__).parent)), arguments)
 
     def __enter__(self):
         assert self._process.stdout.readline() == "ready\n"
@@ -244,7 +242,3 @@ def die_after(store, writes):
 
     for name in ("write", "put", "delete"):
         setattr(store, name, dying(getattr(store, name)))
-
-
-if __name__ == "__main__":
-    serve(*json.loads(sys.argv[1]))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import resource
-import subprocess
-import sys
 from pathlib import Path
 
+from forked import Forked
 from orders import COLLECTION, MAY
 
 TILES = [(row, col) for row in range(3) for col in range(3)]
@@ -43,13 +42,7 @@ def start(store, action, url=None, block_bytes=9 * 256**2, at_once=4):
         block_bytes=block_bytes,
         at_once=at_once,
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = Forked(program)
     assert process.stdout.readline() == "ready\n"
     return process
 

@@ -72,7 +72,7 @@ class Kind:
     new: Callable[[str, Path], Connect]
     fill: Callable[[str, Store, Sequence[str]], None]
     is_shared: bool = True
-    many: int = 5000
+    many: int = 2500
     prefix_is_container: bool = False
     same_bytes_same_version: bool = False
     gaps: Mapping[str, str] = field(default_factory=dict)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
 
 import pytest
 import yaml
 from exported import BUCKET, store_of
+from forked import COMMAND, Forked
 from orders import COLLECTION, COLLECTIONS, LANDSAT, MAY, utm_grid
 
 from cedar import TileGrid, Tracker
@@ -155,13 +153,8 @@ def test_clean_of_each_takes_its_own_objects_and_no_others(kind, emulator, tmp_p
 
 def kill_in_the_middle(emulator, name, config, nth):
     """Have another process clean an order, and kill it at a deletion; whether that came."""
-    program = "import sys; from cedar.cli.main import main; sys.exit(main())"
     emulator.requests.left = nth
-    emulator.requests.victim = process = subprocess.Popen(
-        [sys.executable, "-c", program, "clean", name, "--yes", "-C", str(config)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=os.environ | {"NO_GCE_CHECK": "true"},
-    )  # fmt: skip
-    process.communicate(timeout=60)
+    emulator.requests.victim = process = Forked(COMMAND, "clean", name, "--yes", "-C", str(config))
+    process.communicate()
     emulator.requests.victim = None
     return process.returncode == -signal.SIGKILL

@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from forked import Forked
 
 from cedar.fetching import Fetcher
 from cedar.stores.checksums import file_checksum
@@ -19,6 +20,13 @@ from cedar.wanted import Fetching, FileState, Wanted
 MB = 1 << 20
 #: Streams at once, and MB/s of each: slow enough that no bytes wait in the system's buffers.
 WORKERS, RATE = 16, 8
+#: Downloads in a process of its own.
+PROGRAM = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_download_kills import bring_home
+bring_home(*sys.argv[1:])
+"""
 SERVER = Path(__file__).parents[1] / "benchmarks" / "paced_server.py"
 
 
@@ -73,18 +81,19 @@ def test_a_kill_costs_a_mebibyte_a_stream_at_the_most(
 ):
     sizes = {f"f{n}.tif": size + n for n in range(n_files)}
     url, home, dice = serve(sizes), tmp_path / "home", random.Random(1)
-    command = [sys.executable, __file__, url, str(home), str(piece)]
+    program = PROGRAM.format(tests=str(Path(__file__).parent))
     done = 0
     # All of it takes this long, without kills.
     share = sum(sizes.values()) / (WORKERS * RATE * 1e6) / (kills + 1)
     while done < kills:
         before = sent(url)
-        process = subprocess.Popen(command)
+        process = Forked(program, url, str(home), str(piece))
         while process.poll() is None and sent(url) == before:
             time.sleep(0.01)
         time.sleep(dice.uniform(0, 2 * share))
-        process.send_signal(signal.SIGKILL)
-        if process.wait() != -signal.SIGKILL:
+        process.kill()
+        process.communicate()
+        if process.returncode != -signal.SIGKILL:
             break
         done += 1
     assert bring_home(url, home, piece) > 0 or done < kills
@@ -100,7 +109,3 @@ def test_a_kill_costs_a_mebibyte_a_stream_at_the_most(
     assert {path.name for path in home.iterdir()} == set(sizes)
     for key, checksum in checksums.items():
         assert file_checksum(home / key, "crc32c") == checksum
-
-
-if __name__ == "__main__":
-    bring_home(*sys.argv[1:])

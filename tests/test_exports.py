@@ -2,7 +2,6 @@
 
 import pytest
 from exported import (
-    BUCKET,
     KINDS,
     asked,
     exporting,
@@ -98,13 +97,10 @@ def test_files_that_are_late_are_waited_for(kind, tmp_path):
 
 
 def test_tasks_go_on_from_one_process_to_the_next_in_the_emulators_state(tmp_path):
-    state = tmp_path / "state"
-    with Emulator(LANDSAT, state=state) as emulator:
-        emulator.make_bucket(BUCKET)
-        tracker = tracker_of("gcs", tmp_path, emulator)
+    state = {"state": tmp_path / "state"}
+    with exporting("gcs", tmp_path, emulator=state) as (_emulator, tracker):
         name, _ = tracker.submit(COLLECTION, TILES, *MAY)
-    with Emulator(LANDSAT, state=state) as emulator:
-        tracker = tracker_of("gcs", tmp_path, emulator)
+    with exporting("gcs", tmp_path, emulator=state) as (emulator, tracker):
         tracking = tracker.watch(name, interval=0.1)
         tracker.download(tracking, tmp_path / "home")
         assert wrong_pixels(tracking, tmp_path / "home") == 0

@@ -2,14 +2,13 @@
 
 import contextlib
 import json
-import os
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from exported import BUCKET, KINDS, asked, tracker_of
+from exported import BUCKET, KINDS, asked, hasten, tracker_of
+from forked import Forked
 from orders import COLLECTION, LANDSAT, MAY
 
 from cedar.emulator import Emulator
@@ -21,12 +20,14 @@ PROGRAM = """
 import datetime, json, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from exported import store_of, tracker_of
+import pytest
+from exported import hasten, tracker_of
 from orders import COLLECTION
 from cedar.engines.earthengine import EarthEngine
 from cedar.record import Record
 
-kind, urls, shared, number, rounds, directory = json.loads(sys.argv[1])
+kind, urls, shared, number, rounds, haste, directory = json.loads(sys.argv[1])
+hasten(pytest.MonkeyPatch(), haste)
 engine = EarthEngine(url=urls["earthengine"])
 
 class Urls:
@@ -50,31 +51,33 @@ for turn in range(rounds):
 """
 
 
-def _started(kind, urls, shared, number, rounds, directory):
-    arguments = json.dumps([kind, dict(urls), shared, number, rounds, str(directory)])
+def _started(kind, urls, *rest):
+    arguments = json.dumps([kind, dict(urls), *rest])
     program = PROGRAM.format(tests=str(Path(__file__).parent))
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"NO_GCE_CHECK": "true"},
-    )
+    process = Forked(program, arguments)
     assert process.stdout.readline() == "ready\n", process.stderr.read()
     return process
 
 
-def rounds_survive(kind, directory, processes, rounds, object_writes, capsys):
-    """Run so many processes for so many rounds each, and count what became of it."""
+def rounds_survive(kind, directory, processes, rounds, writes, capsys):
+    """Run so many processes for so many rounds each, and count what became of it.
+
+    Parameters
+    ----------
+    writes : float
+        How often a second an object may be written; processes that know of it wait as long.
+    """
     # Tasks don't run: what counts is who writes what.
-    settings = Settings(object_writes=object_writes, task_seconds=1e6)
+    settings = Settings(object_writes=writes, task_seconds=1e6)
     with Emulator(LANDSAT, settings=settings) as emulator, contextlib.ExitStack() as stack:
+        hasten(stack.enter_context(pytest.MonkeyPatch.context()), writes)
         emulator.make_bucket(BUCKET)
         tracker = tracker_of(kind, directory, emulator)
         shared, _ = tracker.submit(COLLECTION, [(0, 0), (0, 1)], *MAY)
         running = [
-            stack.enter_context(_started(kind, emulator.urls, shared, n, rounds, directory))
+            stack.enter_context(
+                _started(kind, emulator.urls, shared, n, rounds, writes, str(directory))
+            )
             for n in range(processes)
         ]
         for process in running:
@@ -103,6 +106,16 @@ def rounds_survive(kind, directory, processes, rounds, object_writes, capsys):
             )
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("processes", "rounds"), [(2, 10), (8, 3)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_update_is_lost_by_processes_that_wait_for_their_turn(
+    kind, processes, rounds, tmp_path, capsys
+):
+    rounds_survive(kind, tmp_path, processes, rounds, 10.0, capsys)
+
+
+@pytest.mark.stress
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("processes", "rounds"), [(2, 10), (8, 3)])
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,11 +1,10 @@
 """Placing orders: in which sequence things are written, what names may be, who wins."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from forked import Forked
 from orders import COLLECTION, COLLECTIONS, LANDSAT, MAY, real_tracker
 
 from cedar import LocalStore, Tracker, TrackingMetadata
@@ -338,15 +337,7 @@ except NameTakenError as error:
 
 def test_of_submits_of_one_order_at_once_by_processes_one_wins(tracker):
     program = PROGRAM.format(tests=str(Path(__file__).parent), store=str(tracker.store.root))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
+    processes = [Forked(program) for _ in range(3)]
     # All have searched, and found the names free.
     assert [process.stdout.readline() for process in processes] == ["ready\n"] * 3
     for process in processes:

@@ -2,15 +2,14 @@
 
 import datetime as dt
 import json
-import os
-import subprocess
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from exported import BUCKET, store_of
+from exported import BUCKET, HASTE, hasten, store_of
+from forked import Forked
 from operations import attempts, ever, remember
 from orders import COLLECTION, COLLECTIONS, LANDSAT
 
@@ -114,6 +113,7 @@ def test_an_order_of_more_items_than_the_queue_has_places_is_fed_by_ticks(
     """Some of the tasks end between two of them: of a queue of 3,000 a thousand."""
     monkeypatch.setattr(defaults, "QUEUED_TASKS", places)
     monkeypatch.setattr(defaults, "START_BATCH", min(places, defaults.START_BATCH))
+    hasten(monkeypatch, HASTE)
     began, running = time.monotonic(), 25
     settings = Settings(
         queued_tasks=places,
@@ -175,14 +175,7 @@ def test_an_answer_from_before_a_task_ran_changes_nothing_once_that_is_known():
 def started(urls, directory, name, action, seconds):
     arguments = json.dumps([dict(urls), str(directory), name, action, seconds])
     program = PROGRAM.format(tests=str(Path(__file__).parent))
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"NO_GCE_CHECK": "true"},
-    )
+    process = Forked(program, arguments)
     assert process.stdout.readline() == "ready\n", process.communicate()[1]
     return process
 
@@ -201,7 +194,7 @@ def run(processes, seconds):
 @pytest.mark.parametrize(
     "seconds",
     [
-        pytest.param(6, marks=pytest.mark.timeout(300)),
+        pytest.param(3, marks=pytest.mark.timeout(300)),
         pytest.param(60, marks=[pytest.mark.stress, pytest.mark.timeout(600)]),
     ],
 )

@@ -6,7 +6,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 import yaml
 from exported import asked, exporting
 from exporting import exporting_tracker
+from forked import Forked
 from orders import COLLECTION, COLLECTIONS, LANDSAT, real_tracker, utm_grid
 
 from cedar import Tracker, fetching, runs
@@ -487,13 +487,8 @@ def test_a_run_survives_kills(run_of, tmp_path):
     program = PROGRAM.format(
         tests=str(ROOT / "tests"), file=str(tmp_path / "run.yaml"), store=str(tmp_path / "store")
     )
-    for seconds in (0.05, 0.3, 0.6, 1.0, None):
-        process = subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    for seconds in (0.05, 0.1, 0.15, 0.2, 0.3, None):
+        process = Forked(program)
         assert process.stdout.readline() == "ready\n"
         process.stdin.write("\n")
         process.stdin.flush()

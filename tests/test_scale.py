@@ -113,15 +113,16 @@ def served_tracker(tmp_path, emulator, grid=None, **settings):
     return real_tracker(tmp_path, grid, engine=engine, **settings)
 
 
-@pytest.mark.parametrize("count", [1, 8, 40])
+#: Who fetches a block knows nothing of the grid: each number with one grid, each grid with one.
 @pytest.mark.parametrize(
-    ("grid", "tiles"),
+    ("grid", "tiles", "count"),
     [
-        (utm_grid(), [(0, 0), (0, 1), (1, 0), (1, 1)]),
-        (utm_grid(shift=15.0), [(0, 0), (0, 1), (1, 0), (1, 1)]),
-        (albers_grid(), [(0, 0), (-1, 0), (0, 1)]),
+        (utm_grid(), [(0, 0), (0, 1), (1, 0), (1, 1)], 1),
+        (utm_grid(), [(0, 0), (0, 1), (1, 0), (1, 1)], 40),
+        (utm_grid(shift=15.0), [(0, 0), (0, 1), (1, 0), (1, 1)], 8),
+        (albers_grid(), [(0, 0), (-1, 0), (0, 1)], 8),
     ],
-    ids=["aligned", "half a pixel off", "Albers"],
+    ids=["aligned-1", "aligned-40", "half a pixel off-8", "Albers-8"],
 )
 def test_real_pixels_come_through_a_server_with_any_number_of_workers(
     tmp_path, small_blocks, workers, grid, tiles, count

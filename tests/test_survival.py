@@ -3,13 +3,12 @@
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import rasterio
+from forked import COMMAND, Forked
 from orders import COLLECTION, LANDSAT, MAY, real_tracker, reference, utm_grid
 from processes import SUBMIT, TILES, WATCH, go, start
 
@@ -26,7 +25,7 @@ def kill_after(process, store, seconds):
     """Kill after the first write, at a random moment; every state of the record is readable."""
     go(process)
     while not records(store) and process.poll() is None:
-        pass
+        time.sleep(0.001)
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         for path in records(store):
@@ -56,9 +55,9 @@ def check_complete(store):
 def survive(tmp_path, kills, seed, url=None):
     """Submit and watch, killed again and again; then one watch must bring it to the end."""
     moments = random.Random(seed)
-    kill_after(start(tmp_path, SUBMIT, url), tmp_path, moments.uniform(0, 0.3))
+    kill_after(start(tmp_path, SUBMIT, url), tmp_path, moments.uniform(0, 0.03))
     for _ in range(kills - 1):
-        kill_after(start(tmp_path, WATCH, url), tmp_path, moments.uniform(0, 1.0))
+        kill_after(start(tmp_path, WATCH, url), tmp_path, moments.uniform(0, 0.25))
     tracker = real_tracker(tmp_path)
     tracker.watch(*tracker.list())
     check_complete(tmp_path)
@@ -129,11 +128,10 @@ collections:
     store = tmp_path / "store"
     tracker = real_tracker(store)
     name, _ = tracker.submit(COLLECTION, TILES, *MAY, "7D")
-    command = [sys.executable, "-m", "cedar", "-C", str(config), "watch", name]
     before = records(store)[0].read_bytes()
-    watch = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watch = Forked(COMMAND, "-C", str(config), "watch", name)
     while not any(Path(store, ".cedar").glob("claims/*")) and watch.poll() is None:
-        pass
+        time.sleep(0.001)
     watch.send_signal(number)
     _, errors = watch.communicate(timeout=60)
     assert watch.returncode == 128 + number, errors
@@ -142,6 +140,8 @@ collections:
     tracking = TrackingMetadata.loads(records(store)[0].read_bytes())
     assert TaskState.RUNNING not in tracking.states
     assert records(store)[0].read_bytes() != before or not tracking.complete
-    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    with Forked(COMMAND, "-C", str(config), "watch", name) as again:
+        again.communicate()
+    assert again.returncode == 0
     check_complete(store)
     assert list(Path(store, ".cedar", "claims").iterdir()) == []

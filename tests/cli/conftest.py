@@ -6,12 +6,11 @@ import json
 import os
 import pty
 import select
-import subprocess
-import sys
 from typing import NamedTuple
 
 import pytest
 import yaml
+from forked import Forked
 from orders import COLLECTION, COLLECTIONS, LANDSAT, utm_grid
 
 from cedar.cli.main import main
@@ -83,10 +82,16 @@ def order(configure, cedar):
     return submit
 
 
-#: Makes the terminal the process's own, so that Ctrl-C reaches it.
+#: Makes the terminal that its first argument names the process's own, so that Ctrl-C reaches it.
 PROGRAM = """
-import fcntl, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+import fcntl, os, sys, termios
+os.setsid()
+terminal = os.open(sys.argv.pop(1), os.O_RDWR)
+fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+for stream in range(3):
+    os.dup2(terminal, stream)
+os.close(terminal)
+sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
 from cedar.cli.main import main
 sys.exit(main())
 """
@@ -98,14 +103,12 @@ def on_a_terminal(here):
 
     def run(words, answer):
         master, terminal = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *map(str, words)],
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env=os.environ | {"COLUMNS": "200", "TERM": "xterm"},
-            start_new_session=True,
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("COLUMNS", "200")
+            patch.setenv("TERM", "xterm")
+            process = Forked(PROGRAM, os.ttyname(terminal), *map(str, words))
+        # It has opened the terminal, or has ended, when it has closed the pipe.
+        assert process.stdout.read() == ""
         os.close(terminal)
         seen = b""
         while select.select([master], [], [], 60)[0]:
@@ -120,6 +123,7 @@ def on_a_terminal(here):
                 os.write(master, answer)
                 answer = None
         os.close(master)
-        return process.wait(60), seen.decode()
+        process.communicate()
+        return process.returncode, seen.decode()
 
     return run

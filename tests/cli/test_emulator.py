@@ -7,8 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import textwrap
 import urllib.request
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from comparing import NAMED
+from forked import COMMAND, Forked
 from orders import COLLECTION, LANDSAT
 
 from cedar.engines.earthengine import EarthEngine
@@ -28,12 +27,7 @@ SEVEN = json.dumps({"expression": {"result": "0", "values": {"0": {"constantValu
 @contextmanager
 def serving(*words, ending=signal.SIGINT, code=130):
     """The command in a process of its own, and the lines that it wrote."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cedar", "emulator", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = Forked(COMMAND, "emulator", *words)
     try:
         yield (line.rstrip() for line in process.stdout)
         process.send_signal(ending)

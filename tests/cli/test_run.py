@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 import yaml
+from forked import COMMAND, Forked
 from orders import COLLECTION
 
 from cedar.tracker import Tracker
@@ -159,8 +157,7 @@ def test_a_changed_order_is_exit_code_2(write, cedar):
 def test_a_signal_ends_it_in_order_and_the_same_command_goes_on(write, cedar, here, number, code):
     steps = {"watch": None}
     write(**{f"of-{row}-{col}": order(row, col, steps=steps) for row in range(2) for col in (0, 1)})
-    command = [sys.executable, "-m", "cedar", "run", "run.yaml"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
+    with Forked(COMMAND, "run", "run.yaml") as process:
         said = next(line for line in process.stderr if "watching" in line)
         process.send_signal(number)
         said = process.stderr.read()

@@ -5,7 +5,6 @@ import logging
 import os
 import pickle
 import shutil
-import subprocess
 import sys
 import time
 import zlib
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+from forked import Forked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -294,21 +294,13 @@ def test_processes_that_make_it_at_once_each_leave_it_whole(items, cache, load):
         "catalog = ItemCatalog(sys.argv[1])\n"
         "print(sum(len(catalog.search(each, Query())) for each in catalog.collections()))"
     )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", ask, str(items)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
+    processes = [Forked(ask, str(items)) for _ in range(3)]
     for process in processes:
         process.stdin.close()
     for process in processes:
-        assert process.stdout.read().strip() == str(COUNT)
-        process.stdout.close()
-        assert process.wait(60) == 0
+        with process:
+            assert process.stdout.read().strip() == str(COUNT)
+        assert process.returncode == 0
     assert [path.suffix for path in cache.iterdir()] == [".index"]
     load(items)
     assert load.read == []

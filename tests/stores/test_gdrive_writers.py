@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 from drives import ETAGS, Account, asked, between, drive, store_of
+from forked import Forked
 
 from cedar import retry
 from cedar.emulator import Emulator
@@ -199,7 +198,8 @@ def test_what_is_not_listed_yet_is_waited_for(
     assert len(looks) == 3
     monkeypatch.setattr(Files, "within", lambda *args: iter(()))
     monkeypatch.setattr("cedar.stores.gdrive_files._LISTED", 0.0)
-    with pytest.raises(Conflict):
+    monkeypatch.setattr("cedar.stores.gdrive.TRIES", 3)
+    with pytest.raises(Conflict, match="again and again"):
         store.write("P/b", b"1", ABSENT)
 
 
@@ -294,19 +294,14 @@ def test_a_document_that_cedar_did_not_make_is_updated(serve: Serve, etag: bool)
 def count_up(emulator: Emulator, processes: int, times: int) -> None:
     """Have so many processes add 1 to a number, so often each."""
     store_of(emulator).write("P/count.json", b"0")
-    command = [sys.executable, "-c", PROGRAM, emulator.urls["gdrive"], str(times)]
     with ExitStack() as stack:
         running = [
-            stack.enter_context(
-                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            )
+            stack.enter_context(Forked(PROGRAM, emulator.urls["gdrive"], str(times)))
             for _ in range(processes)
         ]
         for process in running:
-            assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
         for process in running:
-            assert process.stdin is not None
             process.stdin.write("\n")
             process.stdin.flush()
         assert [process.wait() for process in running] == [0] * processes

@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import stat
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from typing import BinaryIO
 
 import jsonschema
 import pytest
+from forked import Forked
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -65,9 +65,8 @@ def store(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path / "store")
 
 
-def run(program: str, *args: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", program, *map(str, args)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def run(program: str, *args: object) -> Forked:
+    return Forked(program, *map(str, args))
 
 
 # Many processes
@@ -89,7 +88,6 @@ def test_a_writer_that_is_killed_never_tears_what_is_read(store: LocalStore, kil
     moment = random.Random(kills)
     for _ in range(kills):
         with run(WRITE_FOREVER, store.root) as writer:
-            assert writer.stdout is not None
             assert writer.stdout.readline() == "written\n"
             for _ in range(moment.randrange(40)):
                 check_whole(store.read("a"))
@@ -105,7 +103,6 @@ def check_whole(data: bytes) -> None:
 
 def test_a_claim_ends_with_its_process(store: LocalStore) -> None:
     with run(CLAIM_FOREVER, store.root) as owner:
-        assert owner.stdout is not None
         assert owner.stdout.readline() == "True\n"
         with store.claim("a") as owned:
             assert not owned

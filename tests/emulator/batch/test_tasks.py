@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from export_requests import (
     tiles,
     to_drive,
 )
+from forked import Forked
 
 from cedar.emulator import Emulator
 from cedar.emulator.batch import exporter, rendering
@@ -383,12 +382,7 @@ def killed(landsat, state, seconds=0, count=1, writer="CloudStorageWriter", file
         writer=writer,
         files=files or cloud(**tiles()),
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with Forked(program) as process:
         assert process.stdout.readline() == "ready\n"
         process.kill()
     assert process.returncode == -9

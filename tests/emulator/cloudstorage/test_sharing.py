@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 
 import pytest
+from forked import Forked
 
 from cedar.emulator import Emulator
 from cedar.emulator.settings import Settings
@@ -116,11 +115,10 @@ def test_processes_write_to_one_bucket_and_nothing_is_lost(tmp_path, wire_to):
     with Emulator(state=tmp_path, settings=UNLIMITED) as emulator:
         wire = wire_to(emulator)
         wire.make_bucket()
-        writers = [
-            subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name, "40"])
-            for name in ("x", "y")
-        ]
-        assert [writer.wait(60) for writer in writers] == [0, 0]
+        writers = [Forked(WRITER, str(tmp_path), name, "40") for name in ("x", "y")]
+        for writer in writers:
+            assert writer.communicate() == ("", "")
+            assert writer.returncode == 0
         listed = wire.ask("GET", "/storage/v1/b/bucket/o").json["items"]
         assert {each["name"] for each in listed} == {f"{n}{i}" for n in "xy" for i in range(40)}
         generations = [each["generation"] for each in listed]
