@@ -21,7 +21,7 @@ from cedar.config import Config, load
 from cedar.exceptions import ConfigError, EngineError, InputError, StoreError
 from cedar.items import Destination, ExportRequest
 
-SENTINEL_2 = "COPERNICUS/S2_SR_HARMONIZED"
+TEMPERATURE = "MODIS/061/MOD11A1"
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def in_their_places(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     cedar.sensors.known.cache_clear()
     yield
     cedar.sensors.known.cache_clear()
-    for name in ("stores.sqlite", "engines.folder", "sensors.sentinel2"):
+    for name in ("stores.sqlite", "engines.folder", "sensors.modis_lst"):
         sys.modules.pop(f"cedar.{name}", None)
 
 
@@ -113,16 +113,17 @@ def test_the_engine_says_what_is_wrong_with_its_files(config: Config, tmp_path: 
 
 @pytest.mark.usefixtures("in_their_places")
 def test_a_module_of_collections_is_known_by_being_there() -> None:
-    sentinel = cedar.sensors.known()[SENTINEL_2]
-    assert sentinel in importlib.import_module("cedar.sensors.sentinel2").COLLECTIONS
-    assert sentinel.stack_dtype == "uint16"
-    assert sentinel.band("nir").native == "B8"
-    again = cedar.sensors.resolve(SENTINEL_2, {SENTINEL_2: {"bands": ["red", "scl"]}})
-    assert again.chosen == ("red", "scl")
+    lst = cedar.sensors.known()[TEMPERATURE]
+    assert lst in importlib.import_module("cedar.sensors.modis_lst").COLLECTIONS
+    assert (lst.stack_dtype, lst.nodata_in_valid_range) == ("uint16", ())
+    assert lst.band("lst").native == "LST_Day_1km"
+    given = {"bands": ["lst", "qc"], "allow_widening": True}
+    again = cedar.sensors.resolve(TEMPERATURE, {TEMPERATURE: given})
+    assert again.nodata_in_valid_range == ("qc",)
 
 
 def test_without_their_places_they_are_unknown(tmp_path: Path) -> None:
     shutil.copy(EXAMPLES / "extended.yaml", tmp_path / "cedar.yaml")
     with pytest.raises(InputError, match="sqlite"):
         load(tmp_path / "cedar.yaml")
-    assert SENTINEL_2 not in cedar.sensors.known()
+    assert TEMPERATURE not in cedar.sensors.known()
