@@ -21,7 +21,7 @@ from cedar.config import Config, load
 from cedar.exceptions import ConfigError, EngineError, InputError, StoreError
 from cedar.items import Destination, ExportRequest
 
-SENTINEL_2 = "COPERNICUS/S2_SR_HARMONIZED"
+SENTINEL_2 = "COPERNICUS/S2_HARMONIZED"
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def in_their_places(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     cedar.sensors.known.cache_clear()
     yield
     cedar.sensors.known.cache_clear()
-    for name in ("stores.sqlite", "engines.folder", "sensors.sentinel2"):
+    for name in ("stores.sqlite", "engines.folder", "sensors.sentinel2_toa"):
         sys.modules.pop(f"cedar.{name}", None)
 
 
@@ -114,11 +114,11 @@ def test_the_engine_says_what_is_wrong_with_its_files(config: Config, tmp_path: 
 @pytest.mark.usefixtures("in_their_places")
 def test_a_module_of_collections_is_known_by_being_there() -> None:
     sentinel = cedar.sensors.known()[SENTINEL_2]
-    assert sentinel in importlib.import_module("cedar.sensors.sentinel2").COLLECTIONS
+    assert sentinel in importlib.import_module("cedar.sensors.sentinel2_toa").COLLECTIONS
     assert sentinel.stack_dtype == "uint16"
     assert sentinel.band("nir").native == "B8"
-    again = cedar.sensors.resolve(SENTINEL_2, {SENTINEL_2: {"bands": ["red", "scl"]}})
-    assert again.chosen == ("red", "scl")
+    again = cedar.sensors.resolve(SENTINEL_2, {SENTINEL_2: {"bands": ["red", "cirrus"]}})
+    assert again.chosen == ("red", "cirrus")
 
 
 def test_without_their_places_they_are_unknown(tmp_path: Path) -> None:

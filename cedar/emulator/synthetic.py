@@ -98,7 +98,7 @@ def _mission(collection: sensors.Collection) -> _Mission:
     return _Mission(collection, sensor, tuple(bands), _PHASES[sensor] * DAY_MS)
 
 
-_MISSIONS: Final = {collection.id: _mission(collection) for collection in COLLECTIONS}
+_MISSIONS: Final = {each.id: _mission(each) for each in COLLECTIONS if each.id.endswith("T1_L2")}
 
 
 class SyntheticCatalog:
