@@ -75,7 +75,7 @@ def resolve(
 
 
 def _nearest(collection_id: str, ids: Iterable[str]) -> str | None:
-    """The id that is most like an unknown one; of several as like, the first, so Tier 1 before 2."""
+    """The id most like an unknown one; of several as like, the first: Tier 1 before 2."""
     wanted = collection_id.casefold()
     matcher = difflib.SequenceMatcher(b=wanted)
     nearest, best = None, _ALIKE

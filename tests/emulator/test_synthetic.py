@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cedar import sensors
-from cedar.emulator.synthetic import MAX_IMAGES, VERSION, SyntheticCatalog
+from cedar.emulator.scenery import MAX_IMAGES, VERSION
+from cedar.emulator.synthetic import SyntheticCatalog
 from cedar.emulator.values import Grid, Query, ServiceError
 
 LC08, LC09, LE07, LT05, LT04 = (
