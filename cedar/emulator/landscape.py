@@ -34,6 +34,9 @@ CLEAR, DILATED, SHADOW, CLOUD = range(4)
 _RADIUS: Final = 6_367_449.1458 * 0.9996
 _KRUEGER: Final = (8.377318206e-4, 5.905870e-8)
 _EARTH: Final = 6_378_137.0
+_ECCENTRICITY: Final = 0.0818191908426
+#: From conformal to geodetic latitude (Snyder 1987, equation 3-5).
+_CONFORMAL: Final = (3.356551e-3, 6.57187e-6)
 _FALSE_NORTHING: Final = 10_000_000
 #: Radius of the sphere of MODIS's grid, metres.
 SPHERE: Final = 6_371_007.181
@@ -62,7 +65,6 @@ SPECTRA: Final = {
     "nir": (0.24, 0.45, 0.02, 0.75),
     "swir1": (0.31, 0.17, 0.01, 0.12),
     "swir2": (0.26, 0.08, 0.007, 0.08),
-    "pan": (0.13, 0.05, 0.045, 0.85),
     "rededge1": (0.18, 0.09, 0.03, 0.82),
     "rededge2": (0.2, 0.28, 0.025, 0.8),
     "rededge3": (0.22, 0.38, 0.022, 0.78),
@@ -84,7 +86,7 @@ class Land(NamedTuple):
     x, y : array of float
         Mercator coordinates, metres, the same from whichever zone.
     sine : array of float
-        Of the latitude.
+        Of the conformal latitude.
     water : array of bool
         Rivers.
     phase : array of float
@@ -203,7 +205,10 @@ class Sinusoidal(NamedTuple):
         """Mercator coordinates of pixels' centres, metres."""
         lat = np.clip((row + 0.5) * -self.pixel / SPHERE, -1.5707, 1.5707)
         lon = (column + 0.5) * self.pixel / (SPHERE * np.cos(lat))
-        return _EARTH * lon, _EARTH * np.arctanh(np.sin(lat))
+        sine = np.sin(lat)
+        return _EARTH * lon, _EARTH * (
+            np.arctanh(sine) - _ECCENTRICITY * np.arctanh(_ECCENTRICITY * sine)
+        )
 
 
 Lattice = Utm | Sinusoidal
@@ -212,6 +217,14 @@ Lattice = Utm | Sinusoidal
 def longitudes(here: Land) -> Doubles:
     """Of a land's pixels, degrees."""
     return np.asarray(np.degrees(here.x / _EARTH))
+
+
+def latitude_sines(here: Land) -> Doubles:
+    """Of the geodetic latitudes of a land's pixels; Mercator's are conformal."""
+    conformal = 2 * np.arctan(np.exp(here.y / _EARTH)) - math.pi / 2
+    first, second = _CONFORMAL
+    series = first * np.sin(2 * conformal) + second * np.sin(4 * conformal)
+    return np.asarray(np.sin(conformal + series))
 
 
 @lru_cache(maxsize=8)

@@ -133,11 +133,11 @@ class Frame(NamedTuple):
     time: int
 
     def along_and_across(
-        self, column: npt.NDArray[np.integer], row: npt.NDArray[np.integer], pixel: int = PIXEL
+        self, column: npt.NDArray[np.integer], row: npt.NDArray[np.integer]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Metres from the centre, ahead and to the right, of pixels of a lattice of the zone."""
-        east = (column + 0.5) * pixel - self.center[0]
-        north = (row + 0.5) * -pixel - self.center[1]
+        """Metres from the centre, ahead and to the right, of pixels of the zone's lattice."""
+        east = (column + 0.5) * PIXEL - self.center[0]
+        north = (row + 0.5) * -PIXEL - self.center[1]
         x, y = self.ahead
         return np.asarray(x * east + y * north), np.asarray(y * east - x * north)
 

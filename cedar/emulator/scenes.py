@@ -27,9 +27,6 @@ _WIDEST_GAP: Final = 14 * PIXEL
 _WHOLE_MIDDLE: Final = 0.12
 _GAP_SHIFT: Final = 2 * PIXEL
 
-#: Metres of the panchromatic band's pixels.
-PAN_PIXEL: Final = PIXEL // 2
-
 # Bands that aren't reflectances, by their common names.
 _QA, _RADSAT, _THERMAL = "qa", "radsat", "thermal"
 _TEMPERATURES: Final = (_THERMAL, "thermal2", "thermal_high_gain")
@@ -68,11 +65,10 @@ class Scene(NamedTuple):
 
 
 def read(scene: Scene, band: Band, grid: Grid) -> Pixels:
-    """A band at the centres of a grid: the number of the band's pixel that each lies in."""
-    pixel = PAN_PIXEL if band.name == "pan" else PIXEL
-    place = (grid, Utm(scene.frame.zone, pixel), answers().tie)
+    """A band at the centres of a grid: the number of the 30 m pixel that each lies in."""
+    place = (grid, Utm(scene.frame.zone), answers().tie)
     here = landscape.land(*place)
-    along, across = scene.frame.along_and_across(here.column, here.row, pixel)
+    along, across = scene.frame.along_and_across(here.column, here.row)
     mask = is_data(along, across)
     if scene.has_gaps:
         shift = scene.collection.bands.index(band) * _GAP_SHIFT

@@ -51,7 +51,7 @@ class SyntheticCatalog:
         """The scene ``<collection>/<system:index>``, if a satellite took it then."""
         collection, _, index = image_id.rpartition("/")
         source = sources().get(collection)
-        return source and source.image(index, *self._span(source, Query()))
+        return source.image(index, *self._span(source, Query())) if source else None
 
     def _span(self, source: Source, query: Query) -> tuple[int, int]:
         """Milliseconds, half-open, in which the query, the mission and the clock leave images."""

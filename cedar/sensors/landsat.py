@@ -11,6 +11,8 @@ the others they are the widest that any of the sensor's pages gives: some give d
 Not documented, of TOA: the types of its bands, and that QA_PIXEL is masked at fill and nowhere
 else, as it is in Level 2. Reflectance (which may be negative) and kelvin are taken for float32,
 which holds the QA bands beside them to the bit; angles for int16 of 0.01°, as in USGS's files.
+
+The panchromatic band is left out: of its 15 m a grid of 30 m would be given means.
 """
 
 from __future__ import annotations
@@ -87,9 +89,6 @@ def _toa(name: str, native: str, *, default: bool = True) -> Band:
     return Band(name, native, "float32", default=default)
 
 
-_PAN: Final = _toa("pan", "B8", default=False)
-
-
 class _Sensor(NamedTuple):
     """An instrument.
 
@@ -135,7 +134,7 @@ def _tm(
 def _oli(name: str, start: dt.date) -> _Sensor:
     service = (start, None)
     thermal = (_kelvin("thermal", "B10"), _kelvin("thermal2", "B11", default=False))
-    others = (_PAN, _toa("cirrus", "B9", default=False))
+    others = (_toa("cirrus", "B9", default=False),)
     return _Sensor(name, service, service, _OLI, True, "ST_B10", thermal, others, _OLI_BITS)
 
 
@@ -161,7 +160,6 @@ _SENSORS: Final = (
             _kelvin("thermal", "B6_VCID_1"),
             _kelvin("thermal_high_gain", "B6_VCID_2", default=False),
         ),
-        (_PAN,),
     ),
     _oli("LC08", dt.date(2013, 3, 18)),
     _oli("LC09", dt.date(2021, 10, 31)),

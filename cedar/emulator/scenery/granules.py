@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import sensors
-from ..landscape import Land, Lattice, Mask, Sun, Utm, Weather, longitudes
+from ..landscape import Land, Lattice, Mask, Sun, Utm, Weather, latitude_sines, longitudes
 from ..values import Image, Projection, Query
 from .base import (
     MAX_IMAGES,
@@ -77,7 +77,8 @@ class Granule(NamedTuple):
         east = (here.column + 0.5) * pixel - self.tile.left
         south = (here.row + 0.5) * pixel + self.tile.top
         track = self.satellite.track
-        away = track.beside(self.flown.orbit, longitudes(here), here.sine, is_ascending=False)
+        sine = latitude_sines(here)
+        away = track.beside(self.flown.orbit, longitudes(here), sine, is_ascending=False)
         inside = (east >= 0) & (east < SIDE) & (south >= 0) & (south < SIDE)
         return np.asarray(inside & (np.abs(away) <= track.swath))
 

@@ -23,10 +23,10 @@ import numpy as np
 
 from ... import sensors
 from ...sensors.landsat import COLLECTIONS
-from ..landscape import DAY_MS, PIXEL, Weather
+from ..landscape import DAY_MS, Weather
 from ..orbits import CYCLE_MS, PATHS, ROWS, Frame, frame, near, orbit, orbits
-from ..scenes import PAN_PIXEL, Scene, read
-from ..values import Band, Image, Projection, Query
+from ..scenes import Scene, read
+from ..values import Band, Image, Query
 from .base import VERSION, Source, check_count, cloud_cover, draw, milliseconds, sun_at, written
 
 #: Days by which a satellite follows Landsat 8.
@@ -165,13 +165,8 @@ def _asset_order(band: sensors.Band) -> tuple[bool, str]:
 
 
 def _band(scene: Scene, band: sensors.Band) -> Band:
-    projection, (columns, rows) = scene.frame.projection, scene.frame.size
-    if band.name == "pan":
-        _, _, left, _, _, top = projection.transform
-        pixel, times = float(PAN_PIXEL), PIXEL // PAN_PIXEL
-        projection = Projection(projection.crs, (pixel, 0.0, left, 0.0, -pixel, top))
-        columns, rows = times * columns, times * rows
-    return Band(band.native, band.dtype, projection, partial(read, scene, band), (columns, rows))
+    where = scene.frame
+    return Band(band.native, band.dtype, where.projection, partial(read, scene, band), where.size)
 
 
 def _intersects(frame: Frame, query: Query) -> bool:

@@ -31,6 +31,7 @@ from ..landscape import (
     Sun,
     View,
     Weather,
+    latitude_sines,
     longitudes,
 )
 from ..values import Geometry, Image, Projection, Query
@@ -87,7 +88,7 @@ def _everywhere(here: Land, lattice: Lattice) -> Mask:
 def _in_swaths(day: int, here: Land, lattice: Lattice) -> Mask:
     """Where a day's orbits saw the ground: wedges between them are left out up to 30°."""
     across = (longitudes(here) + day * _DRIFT) % _ORBIT
-    missing = 3.6 * (1 - np.abs(here.sine) / math.sin(math.radians(30)))
+    missing = 3.6 * (1 - np.abs(latitude_sines(here)) / math.sin(math.radians(30)))
     return np.asarray(_everywhere(here, lattice) & (across >= missing))
 
 

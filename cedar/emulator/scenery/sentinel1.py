@@ -33,6 +33,7 @@ from ..landscape import (
     Utm,
     View,
     Weather,
+    latitude_sines,
     longitudes,
 )
 from ..orbits import on_the_globe, wrap
@@ -151,8 +152,9 @@ def _near(query: Query) -> Sequence[_Slice]:
 def _is_present(part: _Slice, here: Land, lattice: Lattice) -> Mask:
     del lattice
     track, (first, last) = _A.track, part.angles
-    angle = track.along(here.sine, is_ascending=part.is_ascending)
-    away = track.beside(part.orbit, longitudes(here), here.sine, is_ascending=part.is_ascending)
+    sine, rises = latitude_sines(here), part.is_ascending
+    angle = track.along(sine, is_ascending=rises)
+    away = track.beside(part.orbit, longitudes(here), sine, is_ascending=rises)
     return np.asarray((angle >= first) & (angle < last) & (np.abs(away) <= _SWATH))
 
 
@@ -170,7 +172,7 @@ def _incidence(part: _Slice) -> Physical:
 
     def physical(band: sensors.Band, here: Land, seen: View) -> np.ndarray:  # noqa: ARG001
         away = _A.track.beside(
-            part.orbit, longitudes(here), here.sine, is_ascending=part.is_ascending
+            part.orbit, longitudes(here), latitude_sines(here), is_ascending=part.is_ascending
         )
         right = away if part.is_ascending else -away
         return np.asarray(38 + 8 * right / _SWATH)
