@@ -74,6 +74,15 @@ def written(time: int, form: str) -> str:
     return (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=time)).strftime(form)
 
 
+def moment(text: str) -> int | None:
+    """Milliseconds since 1970 of ``20200518T133602``; None where there is no such time."""
+    try:
+        time = dt.datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None
+    return round(time.timestamp() * 1000)
+
+
 def draw(text: str) -> int:
     """A number that a scene has drawn by its name."""
     return zlib.crc32(text.encode())

@@ -6,9 +6,10 @@ search finds images all the same. Tiles overlap, as real ones do.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from .tiles import SIDE, Tile, footprint, near
 from .tracks import Pass, Track
 
 #: A pass whose edge is so far from a tile's centre still has some of it.
-_MARGIN = 50_000
+_MARGIN: Final = 50_000
 
 
 class Satellite(NamedTuple):
@@ -65,6 +66,14 @@ class Granule(NamedTuple):
         """Percent of clouds."""
         cycle, orbit, _ = self.flown
         return cloud_cover(f"{self.satellite.name} {cycle} {orbit} {self.tile.name}")
+
+    @property
+    def share(self) -> int:
+        """Percent of the tile that the swath covers, about."""
+        track, (_, orbit, _) = self.satellite.track, self.flown
+        sine = math.sin(math.radians(self.tile.lat))
+        away = abs(float(track.beside(orbit, self.tile.lon, sine, is_ascending=False)))
+        return round(100 * min(max((track.swath + SIDE / 2 - away) / SIDE, 0), 1))
 
     @property
     def sun(self) -> Sun:

@@ -18,7 +18,7 @@ from .. import landscape
 from ..landscape import CLOUD, DILATED, SHADOW, SNOW, WATER, Land, View
 from ..values import Image
 from . import sentinel2
-from .base import by_kind, milliseconds, written
+from .base import by_kind, milliseconds, moment, written
 from .granules import Granule, Granules, Satellite
 from .tiles import by_name
 from .tracks import Track
@@ -68,15 +68,11 @@ class _Harmonized(Granules):
     def image(self, index: str, start: int, end: int) -> Image | None:
         """The granule ``T21JUL_20130427T135010``."""
         match = re.fullmatch(r"T(\w{5})_(\d{8}T\d{6})", index)
-        if match is None:
+        time = moment(match[2]) if match else None
+        if match is None or time is None:
             return None
-        try:
-            time = dt.datetime.strptime(match[2] + "Z", "%Y%m%dT%H%M%S%z").timestamp() * 1000
-        except ValueError:
-            return None
-        return self.named(
-            by_name().get(match[1]), index, max(int(time), start), min(int(time) + 1000, end)
-        )
+        span = max(time, start), min(time + 1000, end)
+        return self.named(by_name().get(match[1]), index, *span)
 
     def properties(self, granule: Granule) -> Mapping[str, Any]:
         """As the catalog names them."""
@@ -91,7 +87,7 @@ class _Harmonized(Granules):
             "CLOUD_COVERAGE": granule.cover,
             "MEAN_SUN_AZIMUTH_ANGLE": granule.sun.azimuth,
             "MEAN_SUN_ZENITH_ANGLE": 90 - granule.sun.elevation,
-            "SPATIAL_COVERAGE": 100,
+            "SPATIAL_COVERAGE": granule.share,
             **own,
         }
 

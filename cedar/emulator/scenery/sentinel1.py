@@ -38,7 +38,18 @@ from ..landscape import (
 )
 from ..orbits import on_the_globe, wrap
 from ..values import Geometry, Image, Projection, Query
-from .base import VERSION, Physical, Scene, Source, bands, check_count, draw, milliseconds, written
+from .base import (
+    VERSION,
+    Physical,
+    Scene,
+    Source,
+    bands,
+    check_count,
+    draw,
+    milliseconds,
+    moment,
+    written,
+)
 from .tracks import DEGREE, Track
 
 _SWATH: Final = 125_000
@@ -204,11 +215,8 @@ class _Sentinel1(Source):
     def image(self, index: str, start: int, end: int) -> Image | None:
         """The slice ``S1A_IW_GRDH_1SDV_<start>_<stop>_<orbit>_<datatake>_<unique>``."""
         match = re.fullmatch(r"S1([AB])_IW_GRDH_1SD[VH]_(\d{8}T\d{6})_\w{15}_\d{6}_.{11}", index)
-        if match is None:
-            return None
-        try:
-            time = dt.datetime.strptime(match[2] + "Z", "%Y%m%dT%H%M%S%z").timestamp() * 1000
-        except ValueError:
+        time = moment(match[2]) if match else None
+        if match is None or time is None:
             return None
         unit = _UNITS[match[1]]
         track = unit.track

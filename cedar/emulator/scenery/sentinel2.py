@@ -16,7 +16,7 @@ from ... import sensors
 from ...sensors.sentinel2 import COLLECTIONS
 from ..landscape import CLEAR, CLOUD, DILATED, SHADOW, Land, View
 from ..values import Image
-from .base import always, by_kind, milliseconds, written
+from .base import always, by_kind, milliseconds, moment, written
 from .granules import Granule, Granules, Satellite
 from .tiles import by_name
 from .tracks import Track
@@ -83,14 +83,11 @@ class _Sentinel2(Granules):
     def image(self, index: str, start: int, end: int) -> Image | None:
         """The granule ``<time>_<time>_T21JXM``."""
         match = re.fullmatch(r"(\d{8}T\d{6})_\d{8}T\d{6}_T(\w{5})", index)
-        if match is None:
-            return None
-        try:
-            began = dt.datetime.strptime(match[1] + "Z", "%Y%m%dT%H%M%S%z").timestamp() * 1000
-        except ValueError:
+        began = moment(match[1]) if match else None
+        if match is None or began is None:
             return None
         # It flies south for half an orbit.
-        span = max(int(began), start), min(int(began) + 3_600_000, end)
+        span = max(began, start), min(began + 3_600_000, end)
         return self.named(by_name().get(match[2]), index, *span)
 
     def properties(self, granule: Granule) -> Mapping[str, Any]:

@@ -108,6 +108,8 @@ def test_modis_meets_every_shape_on_the_globe_and_none_beyond():
         (S1, "S1A_IW_GRDH_1SDV_20180501T000000_20180501T000025_000001_000001_0000"),
         (S1, "S1A_IW_GRDH_1SDV_20180532T000000_20180501T000025_000001_000001_0000"),
         (S1, "S1C_IW_GRDH_1SDV_20180501T000000_20180501T000025_000001_000001_0000"),
+        (S1, "S1A_IW"),
+        (S1, "S1A_IW_GRDH_1SDV_20180501T001500_20180501T001525_000001_000001_0000"),
         (DAILY, "2018_05_32"),
         (DAILY, "2018_5_1"),
         (DAILY, "1999_05_01"),
@@ -235,6 +237,8 @@ def test_a_swath_ends_in_the_middle_of_a_tile(collection, native):
         step = 109_800 / 90
         grid = Grid(band.projection.crs, (step, 0, left, 0, -step, top), 90, 90)
         shares.append(band.read(grid).mask.mean())
+        said = image.properties.get("SPATIAL_COVERAGE", 100 * shares[-1])
+        assert said == pytest.approx(100 * shares[-1], abs=10)
         beyond = Grid(band.projection.crs, (step, 0, left - 90 * step, 0, -step, top), 90, 90)
         assert not band.read(beyond).mask.any()
     assert max(shares) > 0.8
