@@ -25,6 +25,7 @@ extensions = [
     "command_reference",
     "configuration_reference",
     "internal_links",
+    "sensors_reference",
 ]
 exclude_patterns = ["_build"]
 # Not the dashes: --option is no – option.

@@ -1,7 +1,7 @@
-"""An invented Earth: fields, rivers, seasons and clouds, as reflectances of Landsat's bands.
+"""An invented Earth: fields, rivers, seasons and clouds, as reflectances of satellites' bands.
 
-Everything is arithmetic on the coordinates of a 30 m pixel of a UTM zone, so any part of it can be
-made at any time, alike wherever and in whatever order it is asked for.
+Everything is arithmetic on the coordinates of a sensor's pixel, so any part of it can be made at
+any time, alike wherever and in whatever order it is asked for.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from .values import Grid, Projection
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Doubles = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.integer]
 
 PIXEL: Final = 30
 DAY_MS: Final = 86_400_000
@@ -32,6 +34,18 @@ CLEAR, DILATED, SHADOW, CLOUD = range(4)
 _RADIUS: Final = 6_367_449.1458 * 0.9996
 _KRUEGER: Final = (8.377318206e-4, 5.905870e-8)
 _EARTH: Final = 6_378_137.0
+_ECCENTRICITY: Final = 0.0818191908426
+#: From conformal to geodetic latitude (Snyder 1987, equation 3-5).
+_CONFORMAL: Final = (3.356551e-3, 6.57187e-6)
+_FALSE_NORTHING: Final = 10_000_000
+#: Radius of the sphere of MODIS's grid, metres.
+SPHERE: Final = 6_371_007.181
+_SINUSOIDAL: Final = (
+    'PROJCS["MODIS Sinusoidal",GEOGCS["unnamed",DATUM["unnamed",SPHEROID["unnamed",6371007.181,0]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Sinusoidal"],'
+    'PARAMETER["longitude_of_center",0],PARAMETER["false_easting",0],PARAMETER["false_northing",0],'
+    'UNIT["metre",1]]'
+)
 
 # Metres from the ground to the clouds; the lowest sun, in degrees, whose shadows are as long as
 # it makes them; how far clouds are dilated, as a part of what they vary by.
@@ -42,7 +56,7 @@ _DILATION: Final = 0.25
 _CUMULUS: Final = (2_100, 3_400, 5_300, 8_700, 14_000)
 _CIRRUS: Final = (4_100, 11_000, 23_000)
 
-#: Reflectance of bare soil, of dense vegetation, of water, of snow.
+#: Reflectance of bare soil, of dense vegetation, of water, of snow, by common names of bands.
 SPECTRA: Final = {
     "coastal": (0.065, 0.025, 0.055, 0.9),
     "blue": (0.08, 0.03, 0.06, 0.88),
@@ -51,6 +65,14 @@ SPECTRA: Final = {
     "nir": (0.24, 0.45, 0.02, 0.75),
     "swir1": (0.31, 0.17, 0.01, 0.12),
     "swir2": (0.26, 0.08, 0.007, 0.08),
+    "rededge1": (0.18, 0.09, 0.03, 0.82),
+    "rededge2": (0.2, 0.28, 0.025, 0.8),
+    "rededge3": (0.22, 0.38, 0.022, 0.78),
+    "nir_narrow": (0.245, 0.46, 0.019, 0.74),
+    "nir_broad": (0.24, 0.45, 0.02, 0.75),
+    "water_vapour": (0.25, 0.45, 0.018, 0.7),
+    "nir2": (0.3, 0.36, 0.012, 0.4),
+    "cirrus": (0.002, 0.002, 0.001, 0.004),
 }
 
 
@@ -60,11 +82,11 @@ class Land(NamedTuple):
     Attributes
     ----------
     column, row : array of int
-        Pixel of the zone's :func:`lattice`.
+        Pixel of the lattice.
     x, y : array of float
         Mercator coordinates, metres, the same from whichever zone.
     sine : array of float
-        Of the latitude.
+        Of the conformal latitude.
     water : array of bool
         Rivers.
     phase : array of float
@@ -138,23 +160,82 @@ class View(NamedTuple):
     sun: Sun
 
 
-def lattice(zone: int) -> Projection:
-    """The 30 m pixels of a UTM zone: columns from its false origin, rows from the equator south.
+class Utm(NamedTuple):
+    """The pixels of a UTM zone: columns from its false origin, rows from the equator south.
 
-    Zones are northern on both sides of the equator, as Landsat's.
+    Attributes
+    ----------
+    zone : int
+    pixel : int
+        Metres.
+    is_south : bool
+        Whether it is the zone of the southern hemisphere; Landsat's are northern on both sides of
+        the equator.
     """
-    return Projection(f"EPSG:{32600 + zone}", (PIXEL, 0, 0, 0, -PIXEL, 0))
+
+    zone: int
+    pixel: int = PIXEL
+    is_south: bool = False
+
+    @property
+    def projection(self) -> Projection:
+        """Of the pixels."""
+        crs = f"EPSG:{(32700 if self.is_south else 32600) + self.zone}"
+        return Projection(crs, (self.pixel, 0, 0, 0, -self.pixel, 0))
+
+    def mercator(self, column: Whole, row: Whole) -> tuple[Doubles, Doubles]:
+        """Mercator coordinates of pixels' centres, metres."""
+        northing = (row + 0.5) * -self.pixel
+        if self.is_south:
+            northing = northing - _FALSE_NORTHING
+        return _mercator((column + 0.5) * self.pixel, northing, self.zone)
+
+
+class Sinusoidal(NamedTuple):
+    """The pixels of MODIS's grid, of so many metres, from where the equator meets Greenwich."""
+
+    pixel: float
+
+    @property
+    def projection(self) -> Projection:
+        """Of the pixels. Earth Engine's code for it, SR-ORG:6974, is in no list of GDAL's."""
+        return Projection(_SINUSOIDAL, (self.pixel, 0, 0, 0, -self.pixel, 0))
+
+    def mercator(self, column: Whole, row: Whole) -> tuple[Doubles, Doubles]:
+        """Mercator coordinates of pixels' centres, metres."""
+        lat = np.clip((row + 0.5) * -self.pixel / SPHERE, -1.5707, 1.5707)
+        lon = (column + 0.5) * self.pixel / (SPHERE * np.cos(lat))
+        sine = np.sin(lat)
+        return _EARTH * lon, _EARTH * (
+            np.arctanh(sine) - _ECCENTRICITY * np.arctanh(_ECCENTRICITY * sine)
+        )
+
+
+Lattice = Utm | Sinusoidal
+
+
+def longitudes(here: Land) -> Doubles:
+    """Of a land's pixels, degrees."""
+    return np.asarray(np.degrees(here.x / _EARTH))
+
+
+def latitude_sines(here: Land) -> Doubles:
+    """Of the geodetic latitudes of a land's pixels; Mercator's are conformal."""
+    conformal = 2 * np.arctan(np.exp(here.y / _EARTH)) - math.pi / 2
+    first, second = _CONFORMAL
+    series = first * np.sin(2 * conformal) + second * np.sin(4 * conformal)
+    return np.asarray(np.sin(conformal + series))
 
 
 @lru_cache(maxsize=8)
-def land(grid: Grid, zone: int, tie: Tie) -> Land:
-    """The land under a grid's pixel centres, by the 30 m pixels of a UTM zone that they lie in."""
-    # Where a place has no coordinates they are infinite. No scene reaches the lattice's origin.
+def land(grid: Grid, lattice: Lattice, tie: Tie) -> Land:
+    """The land under a grid's pixel centres, by the pixels of a lattice that they lie in."""
+    # Where a place has no coordinates they are infinite. No scene reaches a UTM lattice's origin.
     column, row = (
         np.where(np.isfinite(each), each, 0).astype(np.int32)
-        for each in containing(*coordinates(grid, lattice(zone)), tie)
+        for each in containing(*coordinates(grid, lattice.projection), tie)
     )
-    x, y = _mercator((column + 0.5) * PIXEL, (row + 0.5) * -PIXEL, zone)
+    x, y = lattice.mercator(column, row)
     # Bent by some hundred metres, so that parcels and roads follow the land.
     u = x + 260 * np.sin(y / 2900) + 90 * np.sin(x / 1300 + 1)
     v = y + 230 * np.sin(x / 3300) + 90 * np.sin(y / 1100 + 2)
@@ -180,12 +261,12 @@ def land(grid: Grid, zone: int, tie: Tie) -> Land:
 
 
 @lru_cache(maxsize=8)
-def view(grid: Grid, zone: int, tie: Tie, time_ms: int, weather: Weather, sun: Sun) -> View:
+def view(grid: Grid, lattice: Lattice, tie: Tie, time_ms: int, weather: Weather, sun: Sun) -> View:
     """The land at a moment, under clouds.
 
     Parameters
     ----------
-    grid, zone, tie
+    grid, lattice, tie
         As for :func:`land`.
     time_ms : int
         Milliseconds since 1970-01-01.
@@ -194,7 +275,7 @@ def view(grid: Grid, zone: int, tie: Tie, time_ms: int, weather: Weather, sun: S
     sun : Sun
         What lights it. Where there is none, there are no shadows.
     """
-    here = land(grid, zone, tie)
+    here = land(grid, lattice, tie)
     year = time_ms / (365.2425 * DAY_MS) % 1
     season = np.maximum(0, np.cos(2 * np.pi * (np.float32(year) - here.phase))) ** 2
     summer = np.float32(-14 * math.cos(2 * math.pi * (year - 0.04)))  # the north's
@@ -218,11 +299,16 @@ def view(grid: Grid, zone: int, tie: Tie, time_ms: int, weather: Weather, sun: S
     return View(surface, sky, cirrus, depth, here.base + here.swing * season, warmth, sun)
 
 
+def grain(here: Land) -> Floats:
+    """What tells one pixel from the next, from 0 to 1."""
+    return _noise(here.column, here.row, 4)
+
+
 def reflectance(name: str, here: Land, seen: View) -> Floats:
     """Surface reflectance of a band of :data:`SPECTRA`; next to none at night."""
-    grain = _noise(here.column, here.row, 4)
+    noise = grain(here)
     if seen.sun.elevation <= 0:
-        return np.asarray(0.004 * grain - 0.002, np.float32)
+        return np.asarray(0.004 * noise - 0.002, np.float32)
     soil, plants, water, snow = SPECTRA[name]
     value = soil * here.tone * (1 - seen.green) + plants * seen.green
     value = np.where(seen.surface == WATER, np.float32(water), value)
@@ -231,7 +317,7 @@ def reflectance(name: str, here: Land, seen: View) -> Floats:
     value = np.where(seen.sky == DILATED, value + 0.08, value)
     value = np.where(seen.sky == CLOUD, 0.45 + 0.3 * seen.depth, value)
     value = np.where(seen.cirrus, value + 0.04, value)
-    return np.asarray(value * (0.97 + 0.06 * grain), np.float32)
+    return np.asarray(value * (0.97 + 0.06 * noise), np.float32)
 
 
 def temperature(seen: View) -> Floats:

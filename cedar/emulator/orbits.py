@@ -19,7 +19,7 @@ from rasterio.warp import transform as warp
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
-from .landscape import DAY_MS, PIXEL, lattice
+from .landscape import DAY_MS, PIXEL, Utm
 from .values import Geometry, Projection
 
 PATHS: Final = 233
@@ -65,7 +65,7 @@ def near(bounds: tuple[float, float, float, float]) -> npt.NDArray[np.bool_]:
     west, south, east, north = bounds
     everywhere = orbits()
     wide = _REACH / np.cos(np.radians(np.minimum(np.abs(everywhere.lat) + _REACH, 89)))
-    beside = np.abs(_wrap(everywhere.lon - (west + east) / 2)) <= (east - west) / 2 + wide
+    beside = np.abs(wrap(everywhere.lon - (west + east) / 2)) <= (east - west) / 2 + wide
     level = (everywhere.lat >= south - _REACH) & (everywhere.lat <= north + _REACH)
     return np.asarray(beside & level)
 
@@ -82,7 +82,7 @@ def _center(path: Any, row: Any) -> tuple[Any, Any]:
     lat = -np.degrees(np.arcsin(math.sin(_INCLINATION) * np.sin(along)))
     west = np.degrees(np.arctan2(math.cos(_INCLINATION) * np.sin(along), np.cos(along)))
     turned = (row - 60) / ROWS * 360 * CYCLE_DAYS / PATHS
-    return _wrap(-64.6 - (path - 1) * 360 / PATHS + west - turned), lat
+    return wrap(-64.6 - (path - 1) * 360 / PATHS + west - turned), lat
 
 
 def _time(path: Any, row: Any) -> Any:
@@ -91,7 +91,8 @@ def _time(path: Any, row: Any) -> Any:
     return np.asarray(np.rint(_TIME_0 + late), np.int64)
 
 
-def _wrap(lon: Any) -> Any:
+def wrap(lon: Any) -> Any:
+    """Degrees, from -180 to before 180."""
     return (lon + 180) % 360 - 180
 
 
@@ -159,7 +160,7 @@ def frame(path: int, row: int) -> Frame:
     lons, lats = _center(path, row + np.array([0, -0.5, 0.5]))
     lon, lat = float(lons[0]), float(lats[0])
     zone = int((lon + 180) // 6) + 1
-    crs = lattice(zone).crs
+    crs = Utm(zone).projection.crs
     center, before, after = np.array(warp("EPSG:4326", crs, lons, lats)).T
     ahead = (after - before) / np.hypot(*(after - before))
     right = np.array([ahead[1], -ahead[0]])
@@ -178,17 +179,21 @@ def frame(path: int, row: int) -> Frame:
         lat,
         (float(center[0]), float(center[1])),
         (float(ahead[0]), float(ahead[1])),
-        Geometry(_in_degrees(shapely.Polygon(outline), crs, lon)),
+        Geometry(in_degrees(shapely.Polygon(outline), crs, lon)),
         int(_time(path, row)),
     )
 
 
-def _in_degrees(shape: shapely.Polygon, crs: str, lon: float) -> BaseGeometry:
+def in_degrees(shape: shapely.Polygon, crs: str, lon: float) -> BaseGeometry:
     """A polygon in longitude and latitude; over the antimeridian, its parts on each side."""
     # Straight in UTM is bent in longitude and latitude.
     xs, ys = shapely.get_coordinates(shapely.segmentize(shape, 12_000)).T
     lons, lats = warp(crs, "EPSG:4326", xs, ys)
-    moved = shapely.Polygon(np.column_stack([lon + _wrap(np.array(lons) - lon), lats]))
+    return on_the_globe(shapely.Polygon(np.column_stack([lon + wrap(np.array(lons) - lon), lats])))
+
+
+def on_the_globe(moved: shapely.Polygon) -> BaseGeometry:
+    """A polygon that may go over the antimeridian, as its parts on each side."""
     west, _, east, _ = moved.bounds
     if west >= -180 and east <= 180:
         return moved

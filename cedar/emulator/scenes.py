@@ -7,14 +7,14 @@ and LSDS-1619). Whatever a pixel holds follows from the scene and the pixel's pl
 from __future__ import annotations
 
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..sensors import Band, Collection
 from . import landscape
-from .landscape import CLEAR, CLOUD, DILATED, PIXEL, SHADOW, SNOW, WATER, Sun, Weather
+from .landscape import CLEAR, CLOUD, DILATED, PIXEL, SHADOW, SNOW, WATER, Sun, Utm, Weather
 from .orbits import Frame, is_data, side
 from .questions import answers
 from .values import Grid, Pixels
@@ -29,6 +29,9 @@ _GAP_SHIFT: Final = 2 * PIXEL
 
 # Bands that aren't reflectances, by their common names.
 _QA, _RADSAT, _THERMAL = "qa", "radsat", "thermal"
+_TEMPERATURES: Final = (_THERMAL, "thermal2", "thermal_high_gain")
+# From where all of a scene is seen, degrees.
+_VIEW: Final = {"view_azimuth": 100.0, "view_zenith": 5.0}
 
 
 class Scene(NamedTuple):
@@ -63,7 +66,7 @@ class Scene(NamedTuple):
 
 def read(scene: Scene, band: Band, grid: Grid) -> Pixels:
     """A band at the centres of a grid: the number of the 30 m pixel that each lies in."""
-    place = (grid, scene.frame.zone, answers().tie)
+    place = (grid, Utm(scene.frame.zone), answers().tie)
     here = landscape.land(*place)
     along, across = scene.frame.along_and_across(here.column, here.row)
     mask = is_data(along, across)
@@ -74,25 +77,35 @@ def read(scene: Scene, band: Band, grid: Grid) -> Pixels:
     if band.name == _THERMAL and not scene.has_temperature:
         mask[:] = False
     if not mask.any():
-        return Pixels(np.zeros(mask.shape, np.uint16), mask)
+        return Pixels(np.zeros(mask.shape, band.dtype), mask)
     seen = landscape.view(*place, scene.time, scene.weather, scene.sun)
     return Pixels(_numbers(scene.collection, band, here, seen), mask)
 
 
 def _numbers(
     collection: Collection, band: Band, here: landscape.Land, seen: landscape.View
-) -> npt.NDArray[np.uint16]:
+) -> npt.NDArray[Any]:
     if band.name == _QA:
         return np.take(_qa_pixel(has_cirrus(collection)), _kind(seen))
     if band.name == _RADSAT:
         return _saturation(collection, here, seen)
-    physical = (
-        landscape.temperature(seen)
-        if band.name == _THERMAL
-        else landscape.reflectance(band.name, here, seen)
-    )
-    low, high = band.valid_range or (0, 65535)
-    return np.clip(_unlimited(band, physical), low, high).astype(np.uint16)
+    physical = _physical(band, here, seen)
+    if band.dtype == "float32":
+        return physical
+    low, high = band.valid_range or (-18000, 18000)
+    return np.clip(_unlimited(band, physical), low, high).astype(band.dtype)
+
+
+def _physical(band: Band, here: landscape.Land, seen: landscape.View) -> landscape.Floats:
+    if band.name in _TEMPERATURES:
+        return landscape.temperature(seen)
+    if band.name in landscape.SPECTRA:
+        return landscape.reflectance(band.name, here, seen)
+    sun = {
+        "sun_azimuth": (seen.sun.azimuth + 180) % 360 - 180,
+        "sun_zenith": 90 - seen.sun.elevation,
+    }
+    return np.full(seen.sky.shape, (sun | _VIEW)[band.name], np.float32)
 
 
 def _unlimited(band: Band, physical: landscape.Floats) -> landscape.Floats:

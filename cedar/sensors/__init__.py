@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
@@ -64,9 +64,7 @@ def resolve(
         return define(collection_id, settings, known().get(collection_id))
     if collection_id in known():
         return known()[collection_id]
-    ids = {each.casefold(): each for each in (*known(), *definitions)}
-    near = difflib.get_close_matches(collection_id.casefold(), ids, n=1, cutoff=_ALIKE)
-    nearest = ids[near[0]] if near else None
+    nearest = _nearest(collection_id, (*known(), *definitions))
     hint = f"use {nearest}, the nearest known" if nearest else "see `cedar collections`"
     raise UnknownCollectionError(
         f"cedar doesn't know the collection {collection_id!r}: {hint}, or define it in the "
@@ -74,3 +72,17 @@ def resolve(
         collection_id,
         nearest,
     )
+
+
+def _nearest(collection_id: str, ids: Iterable[str]) -> str | None:
+    """The id most like an unknown one; of several as like, the first: Tier 1 before 2."""
+    wanted = collection_id.casefold()
+    matcher = difflib.SequenceMatcher(b=wanted)
+    nearest, best = None, _ALIKE
+    for each in ids:
+        folded = each.casefold()
+        matcher.set_seq1(folded)
+        likeness = 1.0 if folded.startswith(wanted) else matcher.ratio()
+        if likeness > best:
+            nearest, best = each, likeness
+    return nearest

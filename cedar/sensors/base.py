@@ -178,3 +178,9 @@ class Collection:
             if band.valid_range is not None
             and band.valid_range[0] <= self.nodata <= band.valid_range[1]
         )
+
+
+def catalog_page(collection_id: str) -> str:
+    """Where Earth Engine's catalog documents a collection."""
+    page = collection_id.replace("/", "_")
+    return f"https://developers.google.com/earth-engine/datasets/catalog/{page}"

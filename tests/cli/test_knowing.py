@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 from orders import COLLECTION, COLLECTIONS
@@ -24,6 +26,11 @@ def test_collections_needs_no_configuration(cedar):
         "service_start": "2013-03-18",
         "service_end": None,
     }
+
+
+def test_collections_lists_each_with_its_service_and_title(cedar):
+    listed = (Path(__file__).parent / "collections.txt").read_text("utf-8")
+    assert cedar("collections").out == listed
 
 
 def test_collections_has_those_of_the_configuration(configure, cedar):

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cedar import sensors
-from cedar.emulator.synthetic import MAX_IMAGES, VERSION, SyntheticCatalog
+from cedar.emulator.scenery import MAX_IMAGES, VERSION
+from cedar.emulator.synthetic import SyntheticCatalog
 from cedar.emulator.values import Grid, Query, ServiceError
 
 LC08, LC09, LE07, LT05, LT04 = (
@@ -41,10 +42,10 @@ def read(image, name, grid=GRID):
 # ---- which scenes there are
 
 
-def test_the_collections_are_landsat_s():
-    assert catalog.collections() == sorted([LC08, LC09, LE07, LT05, LT04])
+def test_the_collections_are_those_that_cedar_knows():
+    assert catalog.collections() == sorted(sensors.known())
     assert catalog.has(LC08)
-    assert not catalog.has("LANDSAT/LC08/C02/T2_L2")
+    assert not catalog.has("LANDSAT/LC08/C01/T1_SR")
 
 
 @given(

@@ -1,6 +1,7 @@
 """Landsat Collection 2, as data."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -15,8 +16,53 @@ LANDSAT = [
 ]
 
 
-def test_the_five_collections_are_known():
-    assert [each for each in known() if each.startswith("LANDSAT/")] == LANDSAT
+SECOND_TIER = [each.replace("/T1_", "/T2_") for each in LANDSAT]
+TOA = [each.replace("_L2", "_TOA") for each in (*LANDSAT, *SECOND_TIER)]
+
+
+def test_both_levels_and_both_tiers_of_five_sensors_are_known():
+    landsat = [each for each in known() if each.startswith("LANDSAT/")]
+    assert landsat == sorted([*LANDSAT, *SECOND_TIER, *TOA])
+
+
+@pytest.mark.parametrize(("one", "other"), list(zip(LANDSAT, SECOND_TIER, strict=True)))
+def test_tiers_differ_in_what_they_are_called_and_when_they_were_taken(one, other):
+    first, second = known()[one], known()[other]
+    assert second.source == first.source.replace("T1_L2", "T2_L2")
+    assert second.service_start <= first.service_start
+    assert (
+        replace(
+            second,
+            id=first.id,
+            title=first.title,
+            source=first.source,
+            service_start=first.service_start,
+            service_end=first.service_end,
+        )
+        == first
+    )
+
+
+@pytest.mark.parametrize("collection_id", TOA)
+def test_toa_has_the_same_names_as_level_2_in_floats(collection_id):
+    collection = known()[collection_id]
+    level_2 = known()[collection_id.replace("_TOA", "_L2")]
+    assert collection.chosen == level_2.chosen
+    for band in collection.stack_bands[:6]:
+        assert band.native == level_2.band(band.name).native.removeprefix("SR_")
+    assert (collection.stack_dtype, collection.nodata) == ("float32", -9999)
+    assert collection.stack_bytes == (30, 32)
+    assert collection.band("thermal").units == "K"
+    assert collection.nodata_in_valid_range == ()
+
+
+@pytest.mark.parametrize(
+    ("sensor", "thermal"),
+    [("LT05", ["B6"]), ("LE07", ["B6_VCID_1", "B6_VCID_2"]), ("LC09", ["B10", "B11"])],
+)
+def test_toa_has_each_sensors_thermal_bands(sensor, thermal):
+    bands = known()[f"LANDSAT/{sensor}/C02/T1_TOA"].bands
+    assert [band.native for band in bands if band.units == "K"] == thermal
 
 
 @pytest.mark.parametrize("collection_id", LANDSAT)

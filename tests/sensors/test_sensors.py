@@ -29,12 +29,13 @@ def landsat(**settings):
     [
         ("LANDSAT/LC08/C01/T1_SR", "LANDSAT/LC08/C02/T1_L2"),
         ("LANDSAT/LE07/C01/T1_SR", "LANDSAT/LE07/C02/T1_L2"),
-        ("LANDSAT/LT05/C01/T2_SR", "LANDSAT/LT05/C02/T1_L2"),
+        ("LANDSAT/LT05/C01/T2_SR", "LANDSAT/LT05/C02/T2_L2"),
         ("LANDSAT/LT04/C01/T1_SR", "LANDSAT/LT04/C02/T1_L2"),
         ("LANDSAT/LT5_L1T", "LANDSAT/LT05/C02/T1_L2"),
-        ("LANDSAT/LE7_L1T_TOA", "LANDSAT/LE07/C02/T1_L2"),
-        ("LANDSAT/LC8_L1T_TOA_FMASK", "LANDSAT/LC08/C02/T1_L2"),
-        ("LANDSAT/LC09/C02/T2_L2", "LANDSAT/LC09/C02/T1_L2"),
+        ("LANDSAT/LE7_L1T_TOA", "LANDSAT/LE07/C02/T1_TOA"),
+        ("LANDSAT/LC8_L1T_TOA_FMASK", "LANDSAT/LC08/C02/T1_TOA"),
+        ("COPERNICUS/S2_SR", "COPERNICUS/S2_SR_HARMONIZED"),
+        ("MODIS/006/MOD09A1", "MODIS/061/MOD09A1"),
         ("landsat/lc08/c02/t1_l2", "LANDSAT/LC08/C02/T1_L2"),
     ],
 )
@@ -46,7 +47,7 @@ def test_ancestor_08_a_retired_collection_names_the_nearest_known(retired, neare
 
 def test_nothing_is_named_where_nothing_is_near():
     with pytest.raises(UnknownCollectionError, match="see `cedar collections`") as caught:
-        resolve("MODIS/061/MOD09A1")
+        resolve("JAXA/ALOS/PALSAR")
     assert caught.value.nearest is None
 
 
