@@ -33,7 +33,7 @@ from cedar.engines.earthengine.compare import (
 from cedar.exceptions import EngineError, InputError
 
 #: What the emulator hasn't got.
-UNKNOWN_TO_THE_EMULATOR = {"pyramid", "hls_landsat", "hls_sentinel"}
+UNKNOWN_TO_THE_EMULATOR = {"pyramid"}
 WITHOUT_A_BUCKET = planned(with_bucket=False)
 OF_TASKS = {"operations_order", "operations_kept"}
 SWITCHES = [each for each in WITHOUT_A_BUCKET if each.is_switch and each.name not in OF_TASKS]
@@ -356,8 +356,9 @@ def test_a_profile_has_the_evidence(compared):
         "refused": "accumulating over 5000 elements",
         "status": None,
     }
-    hls = evidence["hls_landsat"]
-    assert (hls["outcome"], hls["answer"]) == ("unexpected", None)
+    hls, pyramid = evidence["hls_landsat"], evidence["pyramid"]
+    assert (hls["outcome"], hls["answer"]) == ("as assumed", "float32")
+    assert (pyramid["outcome"], pyramid["answer"]) == ("unexpected", None)
 
 
 def test_what_is_the_users_own_is_withheld():

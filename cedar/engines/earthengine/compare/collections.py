@@ -17,7 +17,9 @@ _LARGE: Final = ([-105, 30, -85, 45], "2018-01-01", "2019-10-01")
 _MOST: Final = 5000
 #: A property that no image has.
 _NOWHERE: Final = "cedar_has_no_such_property"
-_HLS_DATES: Final = ("2022-06-01", "2022-06-02")
+#: Days in which both sensors have passed over a place, and one in the middle of Kansas.
+_HLS_DATES: Final = ("2022-06-01", "2022-06-21")
+_HLS_PLACE: Final = (-98.5, 38.5)
 _HLS_BAND: Final = "B4"
 
 
@@ -98,7 +100,8 @@ def _load(asking: Asking, older: int) -> Any:
 
 
 def _type_of(asking: Asking, collection: str) -> Any:
-    images = ee.ImageCollection(collection).filterDate(*_HLS_DATES)
+    place = ee.Geometry.Point(_HLS_PLACE)
+    images = ee.ImageCollection(collection).filterBounds(place).filterDate(*_HLS_DATES)
     image = ee.Image(images.first()).select([_HLS_BAND])
     return types(asking.pixels(image, ANYWHERE))[_HLS_BAND]
 
