@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any, Final
 
-import ee
 import numpy as np
+
+from .graph import Call
 
 if TYPE_CHECKING:
     from cedar.metadata import ImageMetadata
@@ -31,17 +32,17 @@ _CASTS: Final = {
 }
 
 
-def stack(metadata: ImageMetadata, groups: Sequence[Mapping[str, Any]]) -> ee.Image:
+def stack(metadata: ImageMetadata, groups: Sequence[Mapping[str, Any]]) -> Call:
     """Return the image of some of a stack's groups: all bands of the first, then the next.
 
     Band names are positions, ``{group}_{band}``; the file's own names are given when it is written.
     """
     image = metadata["image"]
     layers = [_group(group, image) for group in groups]
-    return ee.ImageCollection.fromImages(layers).toBands()
+    return Call("ImageCollection.toBands", collection=_collection(layers))
 
 
-def _group(group: Mapping[str, Any], image: Mapping[str, Any]) -> ee.Image:
+def _group(group: Mapping[str, Any], image: Mapping[str, Any]) -> Call:
     """Return one layer: at each pixel, the topmost image that is present supplies all bands.
 
     Nodata lies under them all: whether unmask reaches beyond the footprints of a mosaic isn't
@@ -50,34 +51,39 @@ def _group(group: Mapping[str, Any], image: Mapping[str, Any]) -> ee.Image:
     names = tuple(band["name"] for band in image["bands"])
     layers = [_background(names, image["nodata"], image["dtype"])]
     layers += [_layer(listed, image) for listed in group["images"]]
-    return ee.ImageCollection.fromImages(layers).mosaic()
+    return Call("ImageCollection.mosaic", collection=_collection(layers))
+
+
+def _collection(images: list[Call]) -> Call:
+    return Call("ImageCollection.fromImages", images=images)
 
 
 @lru_cache
-def _background(names: tuple[str, ...], nodata: float, dtype: str) -> ee.Image:
+def _background(names: tuple[str, ...], nodata: float, dtype: str) -> Call:
     """Return nodata in all bands; the same for all layers of a stack, and of most of an order's."""
-    return _cast(ee.Image.constant([nodata] * len(names)).rename(list(names)), dtype)
+    return _cast(_constant([nodata] * len(names), names), dtype)
 
 
-def _layer(listed: Mapping[str, Any], image: Mapping[str, Any]) -> ee.Image:
+def _layer(listed: Mapping[str, Any], image: Mapping[str, Any]) -> Call:
     """Return one image's bands, masked only where the image itself is absent."""
-    source = ee.Image(listed["system:id"])
+    source = Call("Image.load", id=listed["system:id"])
     missing = set(listed.get("missing", ()))
     bands = [band for band in image["bands"] if band["name"] not in missing]
     resampling = image.get("resampling")
     validity = listed.get("validity", image.get("validity"))
     asked = [band for band in image.get("presence", bands) if band["name"] not in missing]
     natives = [band["native"] for band in asked] if validity is None else [validity]
-    present = _exact(source, natives, natives, resampling).mask().reduce(ee.Reducer.max())
+    masks = Call("Image.mask", image=_exact(source, natives, natives, resampling))
+    present = Call("Image.reduce", image=masks, reducer=Call("Reducer.max"))
     parts = _read(source, bands, resampling)
-    parts += [ee.Image.constant(image["nodata"]).rename([name]) for name in sorted(missing)]
-    whole = reduce(ee.Image.addBands, parts).select([band["name"] for band in image["bands"]])
-    return _filled(whole, image["nodata"], image["dtype"]).updateMask(present)
+    parts += [_constant(image["nodata"], [name]) for name in sorted(missing)]
+    names = [band["name"] for band in image["bands"]]
+    whole = Call("Image.select", input=reduce(_add_bands, parts), bandSelectors=names)
+    filled = _filled(whole, image["nodata"], image["dtype"])
+    return Call("Image.updateMask", image=filled, mask=present)
 
 
-def _read(
-    source: ee.Image, bands: Sequence[Mapping[str, Any]], resampling: str | None
-) -> list[ee.Image]:
+def _read(source: Call, bands: Sequence[Mapping[str, Any]], resampling: str | None) -> list[Call]:
     """Return the bands, read as asked for. Bits and classes are never interpolated or averaged."""
     parts = []
     for exact in (True, False):
@@ -88,28 +94,52 @@ def _read(
         if exact:
             parts.append(_exact(source, natives, names, resampling))
         elif resampling == "bilinear":
-            parts.append(source.select(natives, names).resample("bilinear"))
+            selected = _select(source, natives, names)
+            parts.append(Call("Image.resample", image=selected, mode="bilinear"))
         else:
-            selected = source.select(natives, names)
-            parts.append(selected.reduceResolution(ee.Reducer.mean(), False, _MOST_INPUTS))
+            means = Call(
+                "Image.reduceResolution",
+                image=_select(source, natives, names),
+                reducer=Call("Reducer.mean"),
+                bestEffort=False,
+                maxPixels=_MOST_INPUTS,
+            )
+            parts.append(means)
     return parts
 
 
 def _exact(
-    source: ee.Image, natives: Sequence[str], names: Sequence[str], resampling: str | None
-) -> ee.Image:
+    source: Call, natives: Sequence[str], names: Sequence[str], resampling: str | None
+) -> Call:
     """Return bands whose pixels are native ones, the nearest.
 
     Where pixels may be coarser, the service would read a pyramid's means: a band that is pinned to
     its own projection first is sampled instead.
     """
     if resampling is None:
-        return source.select(list(natives), list(names))
-    bands = [source.select([native], [name]) for native, name in zip(natives, names, strict=True)]
-    return reduce(ee.Image.addBands, [band.reproject(band.projection()) for band in bands])
+        return _select(source, natives, names)
+    bands = [_select(source, [native], [name]) for native, name in zip(natives, names, strict=True)]
+    pinned = [
+        Call("Image.reproject", image=band, crs=Call("Image.projection", image=band))
+        for band in bands
+    ]
+    return reduce(_add_bands, pinned)
 
 
-def _filled(image: ee.Image, nodata: float, dtype: str) -> ee.Image:
+def _select(source: Call, natives: Sequence[str], names: Sequence[str]) -> Call:
+    return Call("Image.select", input=source, bandSelectors=list(natives), newNames=list(names))
+
+
+def _add_bands(image: Call, other: Call) -> Call:
+    return Call("Image.addBands", dstImg=image, srcImg=other)
+
+
+def _constant(value: float | list[float], names: Sequence[str]) -> Call:
+    constant = Call("Image.constant", value=value)
+    return Call("Image.rename", input=constant, names=list(names))
+
+
+def _filled(image: Call, nodata: float, dtype: str) -> Call:
     """Return the image in the file's type, with nodata where it is masked.
 
     Overflow in a cast isn't documented, so values are clamped first. The fill reaches beyond the
@@ -118,9 +148,10 @@ def _filled(image: ee.Image, nodata: float, dtype: str) -> ee.Image:
     kind = np.dtype(dtype)
     if kind.kind in "iu":
         limits = np.iinfo(kind)
-        image = image.clamp(int(limits.min), int(limits.max))
-    return _cast(image.unmask(nodata, False), dtype)
+        image = Call("Image.clamp", input=image, low=int(limits.min), high=int(limits.max))
+    fill = Call("Image.constant", value=nodata)
+    return _cast(Call("Image.unmask", input=image, value=fill, sameFootprint=False), dtype)
 
 
-def _cast(image: ee.Image, dtype: str) -> ee.Image:
-    return getattr(image, _CASTS[dtype])()
+def _cast(image: Call, dtype: str) -> Call:
+    return Call(f"Image.{_CASTS[dtype]}", value=image)

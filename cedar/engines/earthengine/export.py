@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-import ee
+from ee.serializer import encode
 
 from cedar import defaults
 from cedar.exceptions import EngineError, InputError
@@ -17,6 +17,7 @@ from cedar.grids import Tile
 from cedar.metadata import ImageMetadata
 
 from .build import stack
+from .graph import Call
 from .grid import pixel_grid
 from .operations import find
 from .session import execute, images, project, status_of
@@ -90,11 +91,13 @@ def _body(request: ExportRequest, metadata: ImageMetadata) -> dict[str, Any]:
     would be a reprojection and a clip more.
     """
     tile, options = Tile.from_dict(metadata["tile"]), request.options
-    image = stack(metadata, metadata.groups).rename(metadata.band_names)
+    named = Call(
+        "Image.rename", input=stack(metadata, metadata.groups), names=list(metadata.band_names)
+    )
     priority, tag = options.get("priority"), _workload_tag(metadata["order"]["tracking"] or "")
     return {
         "requestId": request.request_id,
-        "expression": ee.serializer.encode(image, for_cloud_api=True),
+        "expression": encode(named),
         "description": request.description,
         "grid": pixel_grid(tile, 0, 0, tile.height, tile.width),
         "fileExportOptions": {
