@@ -122,8 +122,9 @@ def on_a_terminal(here):
             if answer and b"[y/N]" in seen:
                 os.write(master, answer)
                 answer = None
-        os.close(master)
+        # A terminal that goes away ends whom it belongs to, be it at his last breath.
         process.communicate()
+        os.close(master)
         return process.returncode, seen.decode()
 
     return run
