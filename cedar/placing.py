@@ -92,7 +92,7 @@ def place(
     with ExitStack() as going_on, ExitStack() as placing, ThreadPoolExecutor(1) as beside:
         placing.enter_context(claimed(store, f"{prefix}/placing"))
         # Had before there is a record, so that nobody goes on with it before us.
-        ours = beside.submit(going_on.enter_context, store.claim(key))
+        asked = beside.submit(going_on.enter_context, store.claim(key))
         # Between the first look, when it was searched, and this one somebody may have placed.
         check_free(order, store)
         document = record_document(order, store.identity(), engine.identity())
@@ -101,10 +101,11 @@ def place(
             _hold(document, pilot)
         if order.n_shards is not None and not ledger.limits(engine):
             _mark_first(document)
+        ours = asked.result()
         record = Record.create(store, prefix, document)
         # Others may place now; giving it back takes a request, which nothing here waits for.
         beside.submit(placing.pop_all().close)
-        fresh = ours.result() and record.key == key
+        fresh = ours and record.key == key
         if fresh:
             _prepare(record, order, engine, callback, ledger)
         else:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 
 import pytest
@@ -93,6 +93,23 @@ def test_nobody_goes_on_with_a_record_before_it_is_begun(tracker, monkeypatch):
     submitted(tracker)
     assert free[0] is False
     assert not any(free)
+
+
+def test_a_claim_that_fails_leaves_nothing_recorded(tracker, monkeypatch):
+    claim = tracker.store.claim
+
+    @contextmanager
+    def fails(key):
+        if key.endswith(".json"):
+            raise StoreError(f"can't claim {key}", key)
+        with claim(key) as ours:
+            yield ours
+
+    monkeypatch.setattr(tracker.store, "claim", fails)
+    with pytest.raises(StoreError, match="can't claim"):
+        submitted(tracker)
+    assert tracker.list() == []
+    assert tracker.engine.log == []
 
 
 def test_a_submit_waits_for_whoever_has_the_name_of_its_record(tmp_path, monkeypatch):
