@@ -28,18 +28,29 @@ class ImageMetadata(Document):
         return groups
 
     @property
-    def band_names(self) -> list[str]:
-        """Names of the file's bands, group by group: ``YYYY-MM-DD_band``.
+    def layers(self) -> Sequence[Mapping[str, Any]]:
+        """What the file holds all bands of, in order: a ``date`` and a ``time`` each.
 
-        Groups that share a date are told apart by their time, ``YYYY-MM-DDTHHMMSS_band``, and
+        The groups; or one layer, of the period's start, where they are reduced to a composite.
+        """
+        if self["image"].get("recipe", {}).get("composite") is None or not self.groups:
+            return self.groups
+        start = self["order"]["date_start"]
+        return [{"date": start[:10], "time": start}]
+
+    @property
+    def band_names(self) -> list[str]:
+        """Names of the file's bands, layer by layer: ``YYYY-MM-DD_band``.
+
+        Layers that share a date are told apart by their time, ``YYYY-MM-DDTHHMMSS_band``, and
         those that share that too by a number, ``…-2_band``.
         """
-        dates = Counter(group["date"] for group in self.groups)
+        dates = Counter(layer["date"] for layer in self.layers)
         labels = [
-            group["date"]
-            if dates[group["date"]] == 1
-            else group["date"] + group["time"][10:19].replace(":", "")
-            for group in self.groups
+            layer["date"]
+            if dates[layer["date"]] == 1
+            else layer["date"] + layer["time"][10:19].replace(":", "")
+            for layer in self.layers
         ]
         seen: Counter[str] = Counter()
         names = []
