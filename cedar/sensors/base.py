@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 
 from cedar.exceptions import InputError
+from cedar.recipes import COUNT, Recipe, Test, tests
 
 GroupBy = Literal["pass", "solar_day", "utc_day", "none"]
 Resampling = Literal["nearest", "bilinear", "mean"]
@@ -98,7 +99,13 @@ class Collection:
     night_rule : (str, float) or None
         A scene whose property is at least this is a night scene.
     qa_bits : mapping
-        Of each QA band, by its native name: bit (or ``first-last``) → meaning.
+        Of each QA band, by its native name: bit (or ``first-last``), or class → meaning.
+    qa_classes : tuple of str
+        Native names of the QA bands whose numbers are classes, not bits.
+    unclear : tuple of str
+        Meanings of which a pixel that is clear has none; empty: which are clear isn't known.
+    recipe : Recipe or None
+        What is made of its layers before they are a file.
     source : str or None
         Where all of this is documented.
     title : str or None
@@ -122,6 +129,9 @@ class Collection:
     night: bool = False
     night_rule: tuple[str, float] | None = None
     qa_bits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    qa_classes: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
+    recipe: Recipe | None = None
     source: str | None = None
     title: str | None = None
 
@@ -142,6 +152,44 @@ class Collection:
     def stack_bands(self) -> tuple[Band, ...]:
         """The chosen bands, in order."""
         return tuple(self.band(name) for name in self.chosen)
+
+    @property
+    def masked_by(self) -> tuple[Test, ...]:
+        """What its recipe's masks ask of QA bands.
+
+        Raises
+        ------
+        InputError
+            No band says that.
+        """
+        if self.recipe is None:
+            return ()
+        meanings = [*self.recipe.mask, *(self.unclear if self.recipe.keep else ())]
+        return tests(meanings, self.qa_bits, self.qa_classes)
+
+    @property
+    def read_bands(self) -> tuple[Band, ...]:
+        """The chosen bands, then those that its recipe needs besides."""
+        if self.recipe is None:
+            return self.stack_bands
+        natives = {test.native for test in self.masked_by}
+        names = {name for index in self.recipe.indices for name in index.of.values()}
+        more = [b for b in self.bands if b.native in natives or b.name in names]
+        return tuple(dict.fromkeys((*self.stack_bands, *more)))
+
+    @property
+    def file_bands(self) -> tuple[str, ...]:
+        """Names of the bands of a layer in the file: the chosen ones, or what a recipe makes."""
+        recipe = self.recipe
+        if recipe is None:
+            return self.chosen
+        made = [*self.chosen, *(index.name for index in recipe.indices)]
+        if recipe.composite == "median":
+            # Of bits and classes there is none.
+            made = [name for name in made if name not in self.chosen or not self.band(name).qa]
+        elif recipe.composite == COUNT:
+            made = []
+        return (*made, COUNT) if recipe.counts else tuple(made)
 
     @property
     def stack_dtype(self) -> str:

@@ -14,8 +14,10 @@ import numpy as np
 
 from cedar.exceptions import InputError
 from cedar.metadata.validation import explain
+from cedar.recipes import parse
 
 from .base import DTYPES, Band, Collection
+from .cooking import check_recipe
 
 _TEXTS: Final = {"$ref": "definitions.json#/$defs/texts"}
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
@@ -48,10 +50,6 @@ _SCHEMA: Final[dict[str, Any]] = {
             "prefixItems": [{"type": "string"}, {"type": "number"}],
             "minItems": 2,
             "maxItems": 2,
-        },
-        "qa_bits": {
-            "type": "object",
-            "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}},
         },
         "source": _TEXT_OR_NULL,
         "title": _TEXT_OR_NULL,
@@ -87,7 +85,7 @@ def define(
         if known is None or "chosen" in settings:
             known = Collection(collection_id, bands=(), chosen=())
             _require(settings)
-        collection = _merged(settings, known)
+        collection = _cooked(_merged(settings, known), settings)
         _check(collection)
     except InputError as error:
         raise InputError(f"collection {collection_id}: {error}") from error
@@ -131,12 +129,19 @@ def _merged(settings: Mapping[str, Any], known: Collection) -> Collection:
     fields: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in settings.items()
-        if key not in ("bands", "chosen", *_OF_BANDS.values())
+        if key not in ("bands", "chosen", "recipe", *_OF_BANDS.values())
     }
     for key in ("service_start", "service_end"):
         if fields.get(key):
             fields[key] = dt.date.fromisoformat(fields[key])
     return replace(known, bands=tuple(bands), chosen=tuple(chosen), **fields)
+
+
+def _cooked(collection: Collection, settings: Mapping[str, Any]) -> Collection:
+    """Give a collection its recipe, which is about its bands and the type of its files."""
+    names = [band.name for band in collection.bands]
+    recipe = parse(settings.get("recipe") or {}, names, collection.stack_dtype)
+    return replace(collection, recipe=recipe)
 
 
 def _bands(settings: Mapping[str, Any], known: Collection) -> tuple[Sequence[Band], Sequence[str]]:
@@ -201,6 +206,7 @@ def _overridden(bands: Sequence[Band], settings: Mapping[str, Any]) -> Sequence[
 def _check(collection: Collection) -> None:
     _check_bands(collection)
     _check_nodata(collection)
+    check_recipe(collection)
     own, stacked = collection.stack_bytes
     if stacked > own and not collection.allow_widening:
         raise InputError(
