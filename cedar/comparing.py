@@ -25,6 +25,8 @@ Entry = Mapping[str, Any]
 
 #: Of a collection's definition, what changes no pixel.
 _INCIDENTAL: Final = frozenset({"title", "source", "service_start", "service_end"})
+#: What a definition meant that was made before it could be said.
+_BEFORE: Final[Mapping[str, Any]] = {"recipe": None}
 
 
 def unlike(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,6 +34,7 @@ def unlike(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]
 
     What changes no pixel is left out.
     """
+    theirs = {**_BEFORE, **theirs}
     return {
         key: value
         for key, value in ours.items()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .exceptions import InputError, NotFoundError
@@ -16,6 +17,7 @@ from .metadata import ImageMetadata
 from .metadata.document import program
 from .metadata.validation import SCHEMA_VERSION
 from .ordering import file_nodata
+from .recipes import COUNT, REFLECTIVE
 from .sensors import definition
 from .states import TaskState
 from .stores.base import document_key
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from .items import Group, ImageInfo, Item
     from .listed import Listed
     from .ordering import Order, Submission
+    from .recipes import Index
     from .sensors.base import Collection
     from .stores.base import Store
 
@@ -117,7 +120,8 @@ def image_document(
             "request_id": listed["request_id"],
         },
         "image": with_bands(
-            image_section(item.groups, collection, listed["nodata"]), listed.get("bands")
+            image_section(item.groups, collection, listed["nodata"], item.dropped),
+            listed.get("bands"),
         ),
     }
 
@@ -214,18 +218,43 @@ def entry(item: Item, collection: Collection, order: Order) -> dict[str, Any]:
     }
 
 
-def counts(item: Item, collection: Collection) -> dict[str, int]:
-    """Return what an entry counts of an item."""
+def counts(
+    item: Item, collection: Collection, names: Sequence[str] | None = None
+) -> dict[str, int]:
+    """Return what an entry counts of an item.
+
+    Parameters
+    ----------
+    names
+        Of its bands, where it has not all of them.
+    """
+    n_bands = len(collection.file_bands if names is None else names)
     return {
         "n_images": item.n_images,
         "n_groups": len(item.groups),
-        "n_bands": len(item.groups) * len(collection.chosen),
+        "n_bands": n_layers(item, collection) * n_bands,
     }
 
 
-def image_section(groups: Sequence[Group], collection: Collection, nodata: float) -> dict[str, Any]:
-    """Return the section `image` of an item's metadata: all that its stack is built from."""
-    return {
+def n_layers(item: Item, collection: Collection) -> int:
+    """Count the layers of an item's files."""
+    return min(len(item.groups), 1) if collection.is_composite else len(item.groups)
+
+
+def image_section(
+    groups: Sequence[Group],
+    collection: Collection,
+    nodata: float,
+    dropped: Sequence[dt.date] = (),
+) -> dict[str, Any]:
+    """Return the section `image` of an item's metadata: all that its stack is built from.
+
+    Parameters
+    ----------
+    dropped
+        Dates of groups that were left out, since they have no pixels.
+    """
+    image = {
         "bands": [_band(collection, name) for name in collection.chosen],
         "dtype": collection.stack_dtype,
         "nodata": nodata,
@@ -242,6 +271,44 @@ def image_section(groups: Sequence[Group], collection: Collection, nodata: float
             for group in groups
         ],
     }
+    return image if collection.recipe is None else _cooked(image, collection, dropped)
+
+
+def _cooked(
+    image: dict[str, Any], collection: Collection, dropped: Sequence[dt.date]
+) -> dict[str, Any]:
+    """Return a section `image` with a recipe: which bands are read, and which the file has."""
+    recipe, own = collection.recipe, {band["name"]: band for band in image["bands"]}
+    if recipe is None:
+        return image
+    made = {index.name: _index(index) for index in recipe.indices}
+    made[COUNT] = {"name": COUNT, "native": None}
+    names = {band.native: band.name for band in collection.bands}
+    values = [band.name for band in collection.stack_bands if not band.qa]
+    asked = {key: value for key, value in asdict(recipe).items() if value and key != "indices"}
+    if recipe.indices:
+        asked["indices"] = [index.name for index in recipe.indices]
+    section = {
+        **asked,
+        "reads": [_band(collection, band.name) for band in collection.read_bands],
+        "dtype": collection.read_dtype,
+        "values": values,
+        "compared": [name for name in values if name in REFLECTIVE] or values,
+        "tests": [
+            {"band": names[test.native], "bits": test.bits, "values": list(test.values)}
+            for test in collection.masked_by
+        ],
+        **({"dropped": [date.isoformat() for date in dropped]} if recipe.drop_empty else {}),
+    }
+    bands = [own[name] if name in own else made[name] for name in collection.file_bands]
+    return {**image, "bands": bands, "presence": image["bands"], "recipe": section}
+
+
+def _index(index: Index) -> dict[str, Any]:
+    described = {"name": index.name, "native": None, "formula": index.formula, "of": dict(index.of)}
+    if (index.scale, index.offset) != (1.0, 0.0):
+        described |= {"scale": index.scale, "offset": index.offset}
+    return described
 
 
 def _band(collection: Collection, name: str) -> dict[str, Any]:
@@ -267,7 +334,7 @@ def _image(image: ImageInfo, collection: Collection) -> dict[str, Any]:
         **image.properties,
     }
     if image.bands is not None:
-        missing = [band.name for band in collection.stack_bands if band.native not in image.bands]
+        missing = [band.name for band in collection.read_bands if band.native not in image.bands]
         if missing:
             listed["missing"] = missing
         if collection.validity is not None and collection.validity not in image.bands:

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from . import defaults
+from .documents import image_section
 from .exceptions import EmptyCollectionError, InputError
 from .geometry import LONLAT, to_crs, transform_point
 from .grouping import group_images, in_period
@@ -71,10 +72,13 @@ def search_items(
         images = engine.search(collection, tile, start, end, given, wanted)
         check_resolution(collection, tile, images)
         groups = group_images(images, collection, _longitude(tile))
-        return [
+        found = [
             replace(item, groups=in_period(groups, item.date_start, item.date_end))
             for item in members
         ]
+        if collection.recipe is None or not collection.recipe.drop_empty:
+            return found
+        return [without_empty(engine, item, collection) for item in found]
 
     found: dict[str, Item] = {}
     with ThreadPoolExecutor(defaults.PULL_WORKERS) as pool:
@@ -83,6 +87,20 @@ def search_items(
             if progress is not None:
                 progress(len(members))
     return [found[item.name] for item in items]
+
+
+def without_empty(engine: Engine, item: Item, collection: Collection) -> Item:
+    """Return an item without the groups of which its recipe leaves no pixel."""
+    if not item.groups:
+        return item
+    image = image_section(item.groups, collection, collection.nodata)
+    there = engine.have_pixels(image, item.tile)
+    pairs = list(zip(item.groups, there, strict=True))
+    return replace(
+        item,
+        groups=tuple(group for group, has in pairs if has),
+        dropped=tuple(group.date for group, has in pairs if not has),
+    )
 
 
 def split_items(
@@ -100,9 +118,10 @@ def split_items(
     whole = list(items)
     found: list[Item] = []
     for item in whole:
-        most = (
-            math.inf if max_bands is None else max_bands // len(collections[item.collection].chosen)
-        )
+        collection = collections[item.collection]
+        # A composite is one layer, which can't be cut by date.
+        unlimited = max_bands is None or collection.is_composite
+        most = math.inf if unlimited else (max_bands or 0) // len(collection.file_bands)
         found += [item] if len(item.groups) <= most else _parts(item, int(most))
     names = Counter(item.name for item in found)
     if twice := [name for name, count in names.items() if count > 1]:
@@ -131,6 +150,7 @@ def _parts(item: Item, most: int) -> list[Item]:
             name=f"{item.name}-p{number:02d}",
             family=item.name,
             groups=tuple(part),
+            dropped=tuple(date for date in item.dropped if start.date() <= date < end.date()),
             date_start=start,
             date_end=end,
         )

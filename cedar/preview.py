@@ -13,7 +13,7 @@ import shapely
 from pyproj import Geod
 
 from .cautions import of_collections, of_items
-from .documents import counts
+from .documents import counts, n_layers
 from .earlier import by_standing, counted
 from .exceptions import InputError
 
@@ -70,12 +70,13 @@ class ItemPreview:
     item : Item
     dtype : str
         Of all bands of its files.
-    n_bands, n_bytes : int
+    n_layers, n_bands, n_bytes : int
         Of its image; bytes uncompressed.
     """
 
     item: Item
     dtype: str
+    n_layers: int
     n_bands: int
     n_bytes: int
 
@@ -177,7 +178,7 @@ class Preview:
     @property
     def n_layers(self) -> int:
         """Layers of all images."""
-        return sum(len(item.groups) for item in self.order.items)
+        return sum(each.n_layers for each in self.items)
 
     @property
     def n_bands(self) -> int:
@@ -296,8 +297,9 @@ def _pixels(tile: Tile) -> int:
 
 
 def _expected(item: Item, collection: Collection, dtype: np.dtype[Any]) -> ItemPreview:
-    n_bands = counts(item, collection)["n_bands"]
-    return ItemPreview(item, dtype.name, n_bands, n_bands * _pixels(item.tile) * dtype.itemsize)
+    layers, n_bands = n_layers(item, collection), counts(item, collection)["n_bands"]
+    n_bytes = n_bands * _pixels(item.tile) * dtype.itemsize
+    return ItemPreview(item, dtype.name, layers, n_bands, n_bytes)
 
 
 def _found(date: str, image: ImageInfo, n_items: int) -> FoundImage:
@@ -322,7 +324,7 @@ def _item_dict(each: ItemPreview) -> dict[str, Any]:
         "date_start": item.date_start.isoformat(),
         "date_end": item.date_end.isoformat(),
         "images": item.n_images,
-        "layers": len(item.groups),
+        "layers": each.n_layers,
         "bands": each.n_bands,
         "dtype": each.dtype,
         "pixels": _pixels(item.tile),

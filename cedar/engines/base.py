@@ -97,6 +97,23 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def have_pixels(self, image: Mapping[str, Any], tile: Tile) -> list[bool]:
+        """Ask which groups of a stack have any pixel on a tile that its recipe leaves.
+
+        Parameters
+        ----------
+        image
+            The section ``image`` of an item's metadata, with a recipe.
+        tile
+            The tile.
+
+        Raises
+        ------
+        EngineError
+            The service can't compute it.
+        """
+
+    @abstractmethod
     def export_options(
         self, options: Mapping[str, Any], size: tuple[int, int], n_bands: int, dtype: str
     ) -> dict[str, Any]:

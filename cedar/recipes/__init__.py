@@ -6,7 +6,7 @@ How it is computed is the engine's business; docs/recipes.rst says what comes ou
 from __future__ import annotations
 
 from .flags import Test, tests
-from .indices import Index
+from .indices import REFLECTIVE, Index
 from .recipe import COUNT, Recipe, parse
 
-__all__ = ["COUNT", "Index", "Recipe", "Test", "parse", "tests"]
+__all__ = ["COUNT", "REFLECTIVE", "Index", "Recipe", "Test", "parse", "tests"]

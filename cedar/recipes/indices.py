@@ -36,6 +36,11 @@ BANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "T1": ("thermal",),
     "T2": ("thermal2",),
 }
+#: Common names of bands that measure what is reflected, which observations are compared by.
+REFLECTIVE: Final = frozenset(
+    {name for names in BANDS.values() for name in names} - {"thermal", "thermal2"}
+    | {"nir2", "nir_broad"}
+)
 #: Physical units of one number in a file of integers: of one byte, of more.
 _SCALES: Final = {1: 0.01, 2: 0.0001, 4: 0.0001}
 
@@ -87,6 +92,8 @@ def define(given: str | Mapping[str, Any], bands: Collection[str], dtype: str) -
         formula = _listed(name) if formula is None else formula
         tree = _substituted(_parsed(formula), settings.get("constants", {}), of or {})
         of = {each: _band(each, of or {}, bands) for each in sorted(_names(tree))}
+        if not of:
+            raise InputError(f"its formula {formula!r} names no band")
         scale, offset = _encoding(settings, dtype)
     except InputError as error:
         raise InputError(f"index {name}: {error}") from error

@@ -178,6 +178,13 @@ class Collection:
         return tuple(dict.fromkeys((*self.stack_bands, *more)))
 
     @property
+    def read_dtype(self) -> str:
+        """Type that holds all bands that are read: the file's, or a larger one."""
+        more = [b.dtype for b in self.read_bands if b not in self.stack_bands]
+        smallest = str(np.result_type(self.stack_dtype, *more))
+        return smallest if smallest in DTYPES else "float64"
+
+    @property
     def file_bands(self) -> tuple[str, ...]:
         """Names of the bands of a layer in the file: the chosen ones, or what a recipe makes."""
         recipe = self.recipe
@@ -207,6 +214,11 @@ class Collection:
         if smallest not in DTYPES:
             raise InputError(f"no one type holds {' and '.join(dtypes)}: set `dtype`")
         return smallest
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether all layers of an item become one."""
+        return self.recipe is not None and self.recipe.composite is not None
 
     @property
     def stack_bytes(self) -> tuple[int, int]:

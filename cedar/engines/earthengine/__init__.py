@@ -270,6 +270,12 @@ class EarthEngine(Engine):
         self.connect()
         return search(collection, tile, start, end, filters, images)
 
+    def have_pixels(self, image: Mapping[str, Any], tile: Tile) -> list[bool]:
+        from .emptiness import have_pixels
+
+        self.connect()
+        return have_pixels(image, tile)
+
     def export_options(
         self, options: Mapping[str, Any], size: tuple[int, int], n_bands: int, dtype: str
     ) -> dict[str, Any]:

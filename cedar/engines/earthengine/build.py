@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from .graph import Call
+from .recipes import made, presence, reading
 
 if TYPE_CHECKING:
     from cedar.metadata import ImageMetadata
@@ -33,13 +34,18 @@ _CASTS: Final = {
 
 
 def stack(metadata: ImageMetadata, groups: Sequence[Mapping[str, Any]]) -> Call:
-    """Return the image of some of a stack's groups: all bands of the first, then the next.
+    """Return the image of the layers of some of a stack's groups: all bands of the first, the next.
 
     Band names are positions, ``{group}_{band}``; the file's own names are given when it is written.
     """
     image = metadata["image"]
-    layers = [_group(group, image) for group in groups]
-    return Call("ImageCollection.toBands", collection=_collection(layers))
+    layers = [_group(group, reading(image)) for group in groups]
+    return Call("ImageCollection.toBands", collection=_collection(made(layers, image, _filled)))
+
+
+def has_pixels(image: Mapping[str, Any]) -> Call:
+    """Return where each group of a section `image` with a recipe has pixels; see `presence`."""
+    return presence([_group(group, reading(image)) for group in image["groups"]], image)
 
 
 def _group(group: Mapping[str, Any], image: Mapping[str, Any]) -> Call:

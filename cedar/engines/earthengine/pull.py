@@ -215,7 +215,7 @@ class _Source:
         first, last = block.first // n_bands, -(-block.last // n_bands)
         offset = first * n_bands
         return {
-            "expression": stack(self._metadata, self._metadata.groups[first:last]),
+            "expression": stack(self._metadata, self._metadata.made_of(first, last)),
             "fileFormat": _Npy(),
             "bandIds": [
                 f"{position // n_bands}_{self._bands[position % n_bands]}"
