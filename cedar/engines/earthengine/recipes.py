@@ -17,11 +17,12 @@ import numpy as np
 from cedar.recipes import COUNT
 from cedar.recipes.flags import span
 
-from .graph import Call
+from .graph import Argument, Call, Function
 
 #: Puts nodata where an image is masked, and gives it the file's type.
 Fill = Callable[[Call, float, str], Call]
 Band = Mapping[str, Any]
+Node = Call | Argument
 
 _OPERATORS: Final[Mapping[type[ast.operator], str]] = {
     ast.Add: "add",
@@ -54,7 +55,7 @@ def made(layers: Sequence[Call], image: Mapping[str, Any], fill: Fill) -> list[C
         return [*layers]
     cook = _Cook(image, fill)
     if image["recipe"].get("composite") is None:
-        return [cook.whole(layer) for layer in layers]
+        return _each(cook.whole, layer=layers)
     return [cook.composite(layers)]
 
 
@@ -64,7 +65,7 @@ def presence(layers: Sequence[Call], image: Mapping[str, Any]) -> Call:
     They are called ``{layer}_max``.
     """
     cook = _Cook(image, lambda filled, *_: filled)
-    present = [cook.present(layer) for layer in layers]
+    present = _each(cook.present, layer=layers)
     return Call("ImageCollection.toBands", collection=_collection(present))
 
 
@@ -79,7 +80,7 @@ class _Cook:
         # As it is in a layer: a float32 isn't every double.
         self._missing = _constant(np.dtype(self._recipe["dtype"]).type(self._nodata).item())
 
-    def whole(self, layer: Call) -> Call:
+    def whole(self, layer: Node) -> Call:
         """Return the bands of the file that are made of one layer."""
         values = self._values(layer)
         parts = []
@@ -104,13 +105,13 @@ class _Cook:
             parts.append(self._filled([self._count(layers)]))
         return _select(reduce(_add_bands, parts), names)
 
-    def present(self, layer: Call) -> Call:
+    def present(self, layer: Node) -> Call:
         """Return where a layer has a value: one band, ``max``."""
         values = _select(self._values(layer), self._recipe["values"])
         masks = Call("Image.mask", image=values)
         return Call("Image.reduce", image=masks, reducer=Call("Reducer.max"))
 
-    def _values(self, layer: Call) -> Call:
+    def _values(self, layer: Node) -> Call:
         """Return the quantities that were read, masked where there is none, or by the recipe."""
         values = _select(layer, self._quantities)
         values = _pair("updateMask", values, _pair("neq", values, self._missing))
@@ -118,7 +119,7 @@ class _Cook:
             return values
         return _pair("updateMask", values, self._kept(layer))
 
-    def _kept(self, layer: Call) -> Call:
+    def _kept(self, layer: Node) -> Call:
         """Return where a layer is kept: where none of the tests holds."""
         bands = {test["band"] for test in self._recipe["tests"]}
         held = [held for name in sorted(bands) for held in self._held(layer, name)]
@@ -127,7 +128,7 @@ class _Cook:
             held += [_pair("eq", _select(layer, [name]), self._missing) for name in sorted(bands)]
         return Call("Image.not", value=reduce(lambda one, other: _pair("or", one, other), held))
 
-    def _held(self, layer: Call, name: str) -> Iterable[Call]:
+    def _held(self, layer: Node, name: str) -> Iterable[Call]:
         """Yield which tests of a band hold: those of single bits together."""
         # Operations on bits are of integers; QA bands may be floats beside others.
         band = Call("Image.toInt64", value=_select(layer, [name]))
@@ -149,18 +150,7 @@ class _Cook:
 
     def _median(self, layers: Sequence[Call]) -> Call:
         """Return the median of each band; of an even number the mean of the two in the middle."""
-        observed = []
-        for layer in layers:
-            values = self._values(layer)
-            parts = [
-                _select(values, [band["name"]])
-                if band.get("formula") is None
-                else self._index(values, band)
-                for band in self._bands
-                if band["name"] != COUNT
-            ]
-            observed.append(reduce(_add_bands, parts))
-        medians = self._reduced(observed, "median")
+        medians = self._reduced(_each(self._observed, layer=layers), "median")
         parts = []
         for band in self._bands:
             if band["name"] == COUNT:
@@ -174,6 +164,18 @@ class _Cook:
             parts.append(median)
         return self._filled(parts)
 
+    def _observed(self, layer: Node) -> Call:
+        """Return the bands of the file but those of bits and counts, masked, indices in doubles."""
+        values = self._values(layer)
+        parts = [
+            _select(values, [band["name"]])
+            if band.get("formula") is None
+            else self._index(values, band)
+            for band in self._bands
+            if band["name"] != COUNT
+        ]
+        return reduce(_add_bands, parts)
+
     def _medoid(self, layers: Sequence[Call]) -> Call:
         """Return, at each pixel, all bands of the layer that is nearest to the medians.
 
@@ -181,22 +183,24 @@ class _Cook:
         others, with nodata where it has no value, so that none is seen through another.
         """
         names = self._recipe["compared"]
-        observed = [
-            Call("Image.toDouble", value=_select(self._values(each), names)) for each in layers
-        ]
+        observed = _each(
+            lambda layer: Call("Image.toDouble", value=_select(self._values(layer), names)),
+            layer=layers,
+        )
         medians = _select(
             self._reduced(observed, "median"), [f"{name}_median" for name in names], names
         )
-        distances = [self._distance(each, medians) for each in observed]
+        distances = _each(lambda values: self._distance(values, medians), values=observed)
         least = self._reduced(distances, "min")
-        chosen = [
-            _pair("updateMask", self.whole(layer), _pair("eq", distance, least))
-            for layer, distance in zip(layers, distances, strict=True)
-        ]
+
+        def nearest(layer: Node, distance: Node) -> Call:
+            return _pair("updateMask", self.whole(layer), _pair("eq", distance, least))
+
+        chosen = _each(nearest, layer=layers, distance=distances)
         mosaic = Call("ImageCollection.mosaic", collection=_collection(chosen[::-1]))
         return self._fill(mosaic, self._nodata, self._dtype)
 
-    def _distance(self, values: Call, medians: Call) -> Call:
+    def _distance(self, values: Node, medians: Call) -> Call:
         """Return the square of how far values are from their medians, where all have one."""
         names = self._recipe["compared"]
         scales = [self._reads[name].get("scale", 1) for name in names]
@@ -210,7 +214,7 @@ class _Cook:
 
     def _count(self, layers: Sequence[Call]) -> Call:
         """Return how many layers have a value, where any has."""
-        total = self._reduced([self.present(layer) for layer in layers], "sum")
+        total = self._reduced(_each(self.present, layer=layers), "sum")
         return _select(Call("Image.selfMask", image=total), ["max_sum"], [COUNT])
 
     def _reduced(self, images: list[Call], name: str) -> Call:
@@ -269,6 +273,17 @@ class _Cook:
         return self._fill(reduce(_add_bands, parts), self._nodata, self._dtype)
 
 
+def _each(function: Callable[..., Call], **columns: Sequence[Call]) -> list[Call]:
+    """Apply a function to each of some images, or to each of several kinds together.
+
+    The expression has what it does once: a stack may have many hundreds of layers.
+    """
+    body = function(**{name: Argument(name) for name in columns})
+    called = Function([*columns], body)
+    rows = zip(*columns.values(), strict=True)
+    return [Call(called, **dict(zip(columns, row, strict=True))) for row in rows]
+
+
 def _worked(node: ast.AST, known: Mapping[str, Call]) -> Call | float:
     """Return what a part of a formula is: a number, as far as there are only numbers in it."""
     match node:
@@ -314,7 +329,7 @@ def _of_numbers(operator: ast.operator, left: float, right: float) -> float:
     return float(left**right)
 
 
-def _pair(function: str, one: Call, other: Call) -> Call:
+def _pair(function: str, one: Node, other: Node) -> Call:
     if function == "updateMask":
         return Call("Image.updateMask", image=one, mask=other)
     return Call(f"Image.{function}", image1=one, image2=other)
@@ -324,7 +339,7 @@ def _constant(value: float) -> Call:
     return Call("Image.constant", value=value)
 
 
-def _select(image: Call, names: Sequence[str], as_names: Sequence[str] | None = None) -> Call:
+def _select(image: Node, names: Sequence[str], as_names: Sequence[str] | None = None) -> Call:
     new = {} if as_names is None else {"newNames": list(as_names)}
     return Call("Image.select", input=image, bandSelectors=list(names), **new)
 
