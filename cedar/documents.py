@@ -305,7 +305,12 @@ def _cooked(
 
 
 def _index(index: Index) -> dict[str, Any]:
-    described = {"name": index.name, "native": None, "formula": index.formula, "of": dict(index.of)}
+    described: dict[str, Any] = {
+        "name": index.name,
+        "native": None,
+        "formula": index.formula,
+        "of": dict(index.of),
+    }
     if (index.scale, index.offset) != (1.0, 0.0):
         described |= {"scale": index.scale, "offset": index.offset}
     return described

@@ -52,10 +52,15 @@ def search_items(
     Raises
     ------
     InputError
-        A pixel is coarser than the collection's own, and it isn't said how to read it.
+        A pixel is coarser than the collection's own, and it isn't said how to read it; or the
+        engine makes no recipes.
     EngineError
         The engine can't search.
     """
+
+    made = [each for each in collections.values() if each.recipe is not None]
+    if made and not engine.recipes:
+        raise InputError(f"collection {made[0].id}: its engine makes no recipes: leave `recipe` out")
 
     def place(item: Item) -> tuple[str, tuple[int, int]]:
         return item.collection, item.tile.index

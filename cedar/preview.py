@@ -16,6 +16,7 @@ from .cautions import of_collections, of_items
 from .documents import counts, n_layers
 from .earlier import by_standing, counted
 from .exceptions import InputError
+from .recipes import facts
 
 if TYPE_CHECKING:
     from .items import ImageInfo, Item
@@ -325,6 +326,7 @@ def _item_dict(each: ItemPreview) -> dict[str, Any]:
         "date_end": item.date_end.isoformat(),
         "images": item.n_images,
         "layers": each.n_layers,
+        **({"dropped": len(item.dropped)} if item.dropped else {}),
         "bands": each.n_bands,
         "dtype": each.dtype,
         "pixels": _pixels(item.tile),
@@ -357,6 +359,8 @@ def _facts(preview: Preview) -> Iterator[tuple[str, str]]:
     if order.earlier:
         yield "plan", counted(order.earlier, len(new_items(order)))
     yield "images", f"{len(preview.images):,}, in {preview.n_layers:,} layers"
+    recipes = {each.id: each.recipe for each in order.submission.collections}
+    yield from facts(recipes, sum(len(item.dropped) for item in order.items))
     yield "bands", f"{preview.n_bands:,} of {dtypes or 'no type'}, at most {most:,} in an item"
     yield "pixels", f"{preview.n_pixels:,}"
     yield "size", f"{size(preview.n_bytes)} uncompressed, in {_files(preview.n_files)}"

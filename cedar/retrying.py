@@ -322,7 +322,6 @@ class _Chosen:
 
 def _begin(record: Record, engine: Engine, chosen: _Chosen, ledger: Ledger | None) -> None:
     """Plan the attempts, write the documents, start what the engine's service makes."""
-
     collections = collections_of(record) if chosen.found else {}
 
     def plan() -> None:

@@ -169,9 +169,7 @@ def test_layers_without_a_pixel_are_left_out(tmp_path, catalog):
     metadata, found = made(tracker)
     dates, pixels = observed(HALF)
     bad = np.isin(pixels["cfmask"], UNCLEAR)
-    there = np.any(
-        [~valid(pixels[n], bad).mask for n in NAMES if n != "cfmask"], axis=(0, 2, 3)
-    )
+    there = np.any([~valid(pixels[n], bad).mask for n in NAMES if n != "cfmask"], axis=(0, 2, 3))
     kept = {name: values[there] for name, values in masked(pixels, bad).items()}
     assert np.array_equal(found, layered(kept, NAMES))
     assert [group["date"] for group in metadata.groups] == [

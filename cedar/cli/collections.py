@@ -56,6 +56,8 @@ def _describe(collection: Collection) -> Iterator[str]:
         "grouped by": collection.group_by,
         "file type": f"{collection.stack_dtype}, nodata {collection.nodata:g}",
         "valid where": collection.validity and f"{collection.validity} is unmasked",
+        "not clear": "; ".join(collection.unclear),
+        "recipe": collection.recipe and f"{collection.recipe}",
         "properties": ", ".join(collection.properties),
         "source": collection.source,
     }

@@ -31,6 +31,8 @@ class Engine(ABC):
 
     #: Kinds of destinations that the service writes to.
     exports_to: ClassVar[frozenset[str]] = frozenset()
+    #: Whether it makes what a collection's recipe says of its layers.
+    recipes: ClassVar[bool] = False
     #: Bands that one exported image may have.
     max_bands: ClassVar[int | None] = None
     #: EECU-hours a month that the project's tier has; None where nobody says.
@@ -96,9 +98,10 @@ class Engine(ABC):
             ``system:index`` of those that are wanted; None: all.
         """
 
-    @abstractmethod
     def have_pixels(self, image: Mapping[str, Any], tile: Tile) -> list[bool]:
         """Ask which groups of a stack have any pixel on a tile that its recipe leaves.
+
+        Of an engine that has `recipes`.
 
         Parameters
         ----------
@@ -112,6 +115,7 @@ class Engine(ABC):
         EngineError
             The service can't compute it.
         """
+        raise NotImplementedError
 
     @abstractmethod
     def export_options(

@@ -44,7 +44,13 @@ class ImageMetadata(Document):
         return [{"date": start[:10], "time": start}]
 
     def made_of(self, first: int, last: int) -> Sequence[Mapping[str, Any]]:
-        """The groups that some of the layers are made of."""
+        """The groups that some of the layers are made of.
+
+        Parameters
+        ----------
+        first, last : int
+            The first of the layers, and the one after the last.
+        """
         return self.groups if self.is_composite else self.groups[first:last]
 
     @property

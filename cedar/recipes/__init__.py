@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from .flags import Test, tests
 from .indices import REFLECTIVE, Index
-from .recipe import COUNT, Recipe, parse
+from .recipe import COUNT, Recipe, facts, parse
 
-__all__ = ["COUNT", "REFLECTIVE", "Index", "Recipe", "Test", "parse", "tests"]
+__all__ = ["COUNT", "REFLECTIVE", "Index", "Recipe", "Test", "facts", "parse", "tests"]

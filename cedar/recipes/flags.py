@@ -69,7 +69,7 @@ def tests(meanings: Iterable[str], qa_bits: Bits, classes: Container[str]) -> tu
 
 
 def named(qa_bits: Bits, classes: Container[str]) -> dict[str, list[tuple[str, str | None, int]]]:
-    """Return all that can be said of a pixel: meaning → (band, bits, value) of each that says so."""
+    """Return all that can be said of a pixel: meaning → band, bits, value of each that says it."""
     known: dict[str, list[tuple[str, str | None, int]]] = {}
     for native, meanings in qa_bits.items():
         for bits, text in meanings.items():

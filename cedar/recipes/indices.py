@@ -11,7 +11,6 @@ import difflib
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -85,13 +84,13 @@ def define(given: str | Mapping[str, Any], bands: Collection[str], dtype: str) -
     InputError
         There is no such index, its formula can't be used, or the collection lacks one of its bands.
     """
-    settings = {"name": given} if isinstance(given, str) else given
+    settings: Mapping[str, Any] = {"name": given} if isinstance(given, str) else given
     name = settings["name"]
     try:
-        formula, of = settings.get("formula"), settings.get("of")
+        formula, given_of = settings.get("formula"), settings.get("of") or {}
         formula = _listed(name) if formula is None else formula
-        tree = _substituted(_parsed(formula), settings.get("constants", {}), of or {})
-        of = {each: _band(each, of or {}, bands) for each in sorted(_names(tree))}
+        tree = _substituted(_parsed(formula), settings.get("constants", {}), given_of)
+        of = {each: _band(each, given_of, bands) for each in sorted(_names(tree))}
         if not of:
             raise InputError(f"its formula {formula!r} names no band")
         scale, offset = _encoding(settings, dtype)
@@ -156,9 +155,7 @@ class _Constants(ast.NodeTransformer):
         return node
 
 
-def _substituted(
-    tree: ast.expr, given: Mapping[str, float], of: Mapping[str, str]
-) -> ast.expr:
+def _substituted(tree: ast.expr, given: Mapping[str, float], of: Mapping[str, str]) -> ast.expr:
     """Put the constants of a formula in: those given, else those of the list."""
     names = _names(tree)
     if unknown := sorted(given.keys() - names):
@@ -207,7 +204,7 @@ def _list_of_indices(*, needed: bool) -> Any:
         ) from error
 
 
-def _spyndex() -> ModuleType:
+def _spyndex() -> Any:
     import spyndex
 
     return spyndex

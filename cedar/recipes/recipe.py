@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -42,6 +42,19 @@ class Recipe:
     composite: Literal["median", "medoid", "count"] | None = None
     count: bool = False
     drop_empty: bool = False
+
+    def __str__(self) -> str:
+        """In words, for people."""
+        said = [f"masked: {', '.join(self.mask)}"] if self.mask else []
+        said += ["clear pixels only"] if self.keep else []
+        said += [f"with {', '.join(index.name for index in self.indices)}"] if self.indices else []
+        if self.composite == COUNT:
+            said.append("how many observations a period has")
+        elif self.composite:
+            counted = ", and of how many observations" if self.count else ""
+            said.append(f"the {self.composite} of a period{counted}")
+        said += ["layers without pixels left out"] if self.drop_empty else []
+        return "; ".join(said)
 
     @property
     def counts(self) -> bool:
@@ -83,6 +96,23 @@ def parse(settings: Mapping[str, Any], bands: Collection[str], dtype: str) -> Re
     if recipe.composite == COUNT and indices:
         raise InputError("composite: count makes one band, so indices have no place in it")
     return None if recipe == Recipe() else recipe
+
+
+def facts(recipes: Mapping[str, Recipe | None], dropped: int) -> Iterator[tuple[str, str]]:
+    """Say what an order's recipes make, for people: what is said, and that.
+
+    Parameters
+    ----------
+    recipes
+        By collection.
+    dropped
+        Layers that were left out, since they have no pixels.
+    """
+    for collection, recipe in recipes.items():
+        if recipe is not None:
+            yield "recipe" if len(recipes) == 1 else f"recipe of {collection}", f"{recipe}"
+    if dropped:
+        yield "left out", f"{dropped:,} layers without pixels"
 
 
 def _check_names(names: Sequence[str], bands: Collection[str]) -> None:

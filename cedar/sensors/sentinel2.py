@@ -46,8 +46,8 @@ _CLASSES: Final = {
     "10": "cirrus",
     "11": "snow or ice",
 }
-#: What isn't clear in CloudSEN12 (Aybar et al., Scientific Data 9, 2022, 782, on Sen2Cor), where class
-#: 7, of low probability or not classified, is none.
+#: What isn't clear in CloudSEN12 (Aybar et al., Scientific Data 9, 2022, 782, on Sen2Cor), in which
+#: class 7, of low probability or not classified, is none of the clear ones.
 _UNCLEAR: Final = tuple(_CLASSES[number] for number in ("1", "3", "7", "8", "9", "10"))
 
 

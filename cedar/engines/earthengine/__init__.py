@@ -158,6 +158,7 @@ class EarthEngine(Engine):
     """
 
     exports_to: ClassVar[frozenset[str]] = frozenset({"gcs", "gdrive"})
+    recipes: ClassVar[bool] = True
     # developers.google.com/earth-engine/apidocs/ee-imagecollection-tobands
     max_bands: ClassVar[int | None] = 5000
 

@@ -45,7 +45,8 @@ def pull(request: ExportRequest, scratch: Path, progress: Progress) -> Path:
     tile, names, dtype = source.tile, metadata.band_names, metadata["image"]["dtype"]
     whole = tile.width * tile.height * len(names) * np.dtype(dtype).itemsize
     cog = request.options.get("formatOptions", {}).get("cloudOptimized", False)
-    blocks = plan(tile.width, tile.height, len(names), np.dtype(dtype).itemsize)
+    inputs = len(metadata.groups) if metadata.is_composite else 1
+    blocks = plan(tile.width, tile.height, len(names), np.dtype(dtype).itemsize, inputs)
     kept = Scratch(scratch, dtype)
     todo = kept.missing(blocks)
     _check_room(scratch, whole * len(todo) // len(blocks) + whole * (_COG_FILES if cog else 1))
