@@ -57,10 +57,11 @@ def search_items(
     EngineError
         The engine can't search.
     """
-
     made = [each for each in collections.values() if each.recipe is not None]
     if made and not engine.recipes:
-        raise InputError(f"collection {made[0].id}: its engine makes no recipes: leave `recipe` out")
+        raise InputError(
+            f"collection {made[0].id}: its engine makes no recipes: leave `recipe` out"
+        )
 
     def place(item: Item) -> tuple[str, tuple[int, int]]:
         return item.collection, item.tile.index
