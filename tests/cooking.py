@@ -34,7 +34,6 @@ DEFINITION = {
     "dtype": "int16",
     "nodata": NODATA,
     "scale": {**dict.fromkeys(REFLECTANCES, 0.0001), "bt": 0.1},
-    "qa": {"cfmask": True},
     "qa_bits": {"cfmask": CLASSES},
     "qa_classes": ["cfmask"],
     "unclear": ["cloud shadow", "cloud", "fill"],
