@@ -40,7 +40,6 @@ DEFINITION = {
     "service_start": "2015-01-01",
     "service_end": "2016-12-31",
 }
-YEARS = ("2015-01-01", "2017-01-01")
 
 
 def series():
