@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -16,6 +16,7 @@ from .exceptions import InputError
 from .grids import Index, Tile
 from .items import Item
 from .periods import Period, coverage, parse_date, periods
+from .sensors.cooking import check_recipe
 from .templates import NAME, PREFIX, TRACKING, TRACKING_PREFIX, Template
 
 if TYPE_CHECKING:
@@ -331,7 +332,7 @@ def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | flo
     Raises
     ------
     InputError
-        `formatOptions` asks for one that the file's type can't hold.
+        `formatOptions` asks for one that the file's type can't hold, or a recipe's values have.
     """
     value = options.get("formatOptions", {}).get("noData", collection.nodata)
     dtype = np.dtype(collection.stack_dtype)
@@ -344,4 +345,11 @@ def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | flo
             f"export_image_kwds: formatOptions noData {value} doesn't fit into {dtype}, "
             f"the type of {collection.id}"
         )
+    if value != collection.nodata:
+        try:
+            check_recipe(replace(collection, nodata=value))
+        except InputError as error:
+            raise InputError(
+                f"export_image_kwds: formatOptions noData {value}: {collection.id}: {error}"
+            ) from error
     return int(value) if dtype.kind in "iu" else float(value)

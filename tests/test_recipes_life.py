@@ -11,7 +11,7 @@ from cooking import SERIES, defined, series_grid, series_tracker, write_catalog
 from exporting import Exporter, exporting_tracker
 from orders import COLLECTION, COLLECTIONS, MAY, real_tracker
 
-from cedar import LocalStore, defaults
+from cedar import LocalStore, Tracker, defaults
 from cedar.comparing import unlike
 from cedar.earlier import Standing
 from cedar.engines.earthengine import EarthEngine, blocks, pull
@@ -286,3 +286,15 @@ def test_an_engine_that_makes_no_recipes_refuses_them(tmp_path, catalog, monkeyp
     with pytest.raises(InputError, match="its engine makes no recipes"):
         tracker.submit(SERIES, (0, 0), *WINTER)
     assert tracker.list() == []
+
+
+def test_the_nodata_value_of_files_is_held_against_a_recipe_too(tmp_path, catalog):
+    tracker = Tracker(
+        series_grid(),
+        LocalStore(tmp_path),
+        engine=EarthEngine(url="emulator", catalog=catalog),
+        collections=defined(MEDIAN),
+        export_image_kwds={"formatOptions": {"noData": 7}},
+    )
+    with pytest.raises(InputError, match=r"noData 7: .* may be a number of observations"):
+        tracker.submit(SERIES, (0, 0), *WINTER)
