@@ -56,9 +56,9 @@ def to_crs(value: Any) -> CRS:
         raise InputError(
             f"can't read the coordinate reference system {value!r}; give an EPSG code, WKT or PROJ"
         ) from error
-    proj = _proj(crs.wkt)
-    if not (proj.is_projected or proj.is_geographic):
-        raise InputError(f"{value!r} is a {proj.type_name}, neither projected nor geographic")
+    if not _is_of_places(crs.wkt):
+        kind = _proj(crs.wkt).type_name
+        raise InputError(f"{value!r} is a {kind}, neither projected nor geographic")
     return crs
 
 
@@ -173,6 +173,12 @@ def _crs_of_wkt(wkt: str) -> CRS:
 @lru_cache(maxsize=256)
 def _proj(wkt: str) -> pyproj.CRS:
     return pyproj.CRS.from_wkt(wkt)
+
+
+@lru_cache(maxsize=256)
+def _is_of_places(wkt: str) -> bool:
+    proj = _proj(wkt)
+    return bool(proj.is_projected or proj.is_geographic)
 
 
 @lru_cache(maxsize=64)

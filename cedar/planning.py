@@ -7,7 +7,7 @@ request it is compared with what a search finds now.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -178,13 +178,7 @@ class _Held:
 
 
 class _Choice:
-    """What of a submission is to be ordered.
-
-    Raises
-    ------
-    NameTakenError
-        See :func:`find_order`.
-    """
+    """What of a submission is to be ordered."""
 
     def __init__(
         self,
@@ -198,26 +192,37 @@ class _Choice:
         self._store, self._engine, self._submission = store, engine, submission
         self._names_unwanted = scope is None
         scope = scope or Scope(submission.items(templates), ())
-        self._wanted = scope.wanted
-        items = [*scope.wanted, *scope.compared]
-        self._taken = taken_names(store, templates.tracking_prefix, items)
-        if submission.existing == "overwrite" and self._taken.busy:
-            raise busy_error(self._taken.busy)
+        self._wanted, self._compared = scope.wanted, scope.compared
+        self._tracking_prefix = templates.tracking_prefix
+        self._request = Request(submission, options)
+        self._taken = Taken()
         self._held: list[_Held] = []
-        if submission.existing in ("error", "stale"):
-            request = Request(submission, options)
-            refused = self._hold(request, self._wanted)
-            _refuse(refused, self._taken)
-            self._hold(request, scope.compared)
 
-    def _hold(self, request: Request, items: Iterable[Item]) -> dict[str, str]:
+    def _take(self, taken: Taken) -> None:
+        """Note which names exist, and what orders have of the same request.
+
+        Raises
+        ------
+        NameTakenError
+            See :func:`find_order`.
+        """
+        self._taken = taken
+        match self._submission.existing:
+            case "overwrite" if taken.busy:
+                raise busy_error(taken.busy)
+            case "error" | "stale":
+                _refuse(self._hold(self._wanted), taken)
+                self._hold(self._compared)
+
+    def _hold(self, items: Iterable[Item]) -> dict[str, str]:
         """Keep what orders have of the same request; return what is in the way, and why."""
         refused = {}
         for item in items:
             record = self._taken.owners.get(item.name)
-            differs = "" if record is None else request.differs(item, record)
+            differs = "" if record is None else self._request.differs(item, record)
             if record is not None and differs is None:
-                self._held.append(_Held(item, record, request.entries(item, record)))
+                entries = self._request.entries(item, record)
+                self._held.append(_Held(item, record, entries))
             elif item.name in self._taken.names:
                 refused[item.name] = differs or ""
         return refused
@@ -228,24 +233,55 @@ class _Choice:
         """Search what is new, and what earlier orders have, together.
 
         Returned are what is ordered, how the latter stands, and which listed images nothing has.
+
+        Raises
+        ------
+        NameTakenError
+            See :func:`find_order`.
         """
-        submission = self._submission
-        new = {item.name: item for item in self._wanted if self._is_new(item)}
-        searched = search_items(
-            self._engine,
-            [*new.values(), *(each.item for each in self._held)],
-            {collection.id: collection for collection in submission.collections},
-            submission.filters,
-            submission.images,
-            progress,
-        )
+        items = [*self._wanted, *self._compared]
+        with ThreadPoolExecutor(1) as beside:
+            listing = beside.submit(taken_names, self._store, self._tracking_prefix, items)
+            if self._submission.existing in ("error", "stale"):
+                # Whatever orders have, all of it is searched, so that needn't wait.
+                searched = self._search(items, lambda: self._look(listing), progress)
+                self._look(listing, wait=True)
+            else:
+                self._look(listing, wait=True)
+                new = [item for item in self._wanted if self._is_new(item)]
+                searched = self._search(new, None, progress)
         found = {item.name: item for item in searched}
         earlier = self._compare(found)
-        ordered = new.keys() | self._again(earlier)
+        ordered = {item.name for item in self._wanted if self._is_new(item)} | self._again(earlier)
         if self._names_unwanted:
             earlier += _unwanted(self._held, self._wanted)
-        items = [found[item.name] for item in self._wanted if item.name in ordered]
-        return items, earlier, lacking(submission.images, searched)
+        chosen = [found[item.name] for item in self._wanted if item.name in ordered]
+        return chosen, earlier, lacking(self._submission.images, searched)
+
+    def _look(self, listing: Future[Taken], wait: bool = False) -> None:
+        """Note what a listing has found, once; else when it will have."""
+        if (wait or listing.done()) and self._taken is not listing.result():
+            self._take(listing.result())
+
+    def _search(
+        self,
+        items: Sequence[Item],
+        meanwhile: Callable[[], None] | None,
+        progress: Progress | None,
+    ) -> list[Item]:
+        """Search items; `meanwhile` is called after each answer, and may end it."""
+
+        def answered(count: int) -> None:
+            if meanwhile is not None:
+                meanwhile()
+            if progress is not None:
+                progress(count)
+
+        submission = self._submission
+        collections = {collection.id: collection for collection in submission.collections}
+        return search_items(
+            self._engine, items, collections, submission.filters, submission.images, answered
+        )
 
     @property
     def others(self) -> dict[str, str]:

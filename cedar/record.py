@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Self
 from .changes import now_ms
 from .exceptions import CedarError, Conflict, DocumentError, NameTakenError, NotFoundError
 from .metadata import TrackingMetadata
+from .metadata.document import json_copy
 from .states import ACTIVE, FINAL, TaskState
 from .stores.base import ABSENT, document_key, encode_document
+from .stores.keys import shared_start
 
 if TYPE_CHECKING:
     from .changes import Change
@@ -130,7 +131,7 @@ class Record:
     def metadata(self) -> TrackingMetadata:
         """The document as it is now, changes not yet written included."""
         with self._lock:
-            return TrackingMetadata.view(deepcopy(self._document), self.name)
+            return TrackingMetadata.view(json_copy(self._document), self.name)
 
     @property
     def view(self) -> TrackingMetadata:
@@ -155,14 +156,14 @@ class Record:
         entry = self._entries.get(item)
         if entry is None:
             return False  # Another process has cut it in parts.
-        before = deepcopy(entry)
+        before = json_copy(entry)
         change(entry)
         if _state(entry) != _state(before):
             _note(entry)
         return bool(entry != before)
 
     def _apply_whole(self, change: Change) -> bool:
-        before = deepcopy(self._document)
+        before = json_copy(self._document)
         change(self._document)
         self._take(self._document)
         states = {entry["name"]: _state(entry) for entry in before["orders"]}
@@ -174,7 +175,8 @@ class Record:
     def entry(self, item: str) -> dict[str, Any]:
         """Return a copy of an item's entry."""
         with self._lock:
-            return deepcopy(self._entries[item])
+            entry: dict[str, Any] = json_copy(self._entries[item])
+            return entry
 
     def names(self, states: Container[str]) -> list[str]:
         """Return the names of the items in some states, in order."""
@@ -301,10 +303,11 @@ def taken_names(
     for item in items:
         wanted.setdefault(item.prefix, set()).add(item.name)
     taken = Taken(others=dict(others))
+    starts = [shared_start(names, prefix) for prefix, names in wanted.items()]
+    records, *folders = store.under([shared_start((), tracking_prefix), *starts])
     with ThreadPoolExecutor(store.workers) as pool:
-        documents = pool.submit(lambda: [*store.documents(tracking_prefix)])
-        folders = [(sorted(names), prefix) for prefix, names in sorted(wanted.items())]
-        for found in pool.map(lambda folder: store.existing(*folder), folders):
+        documents = pool.submit(lambda: [*store.documents(tracking_prefix, records)])
+        for found in pool.map(store.existing, wanted.values(), wanted, folders):
             taken.names.update(dict.fromkeys(found))
         unread = [i for i in documents.result() if others.get(i.key) != i.version]
         for record in pool.map(lambda info: _related(store, info.key, wanted, taken), unread):

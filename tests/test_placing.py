@@ -1,5 +1,6 @@
 """Placing orders: in which sequence things are written, what names may be, who wins."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from forked import Forked
 from orders import COLLECTION, COLLECTIONS, LANDSAT, MAY, real_tracker
 
-from cedar import LocalStore, Tracker, TrackingMetadata
+from cedar import LocalStore, Tracker, TrackingMetadata, defaults, planning
 from cedar.emulator import Emulator
 from cedar.engines.earthengine import EarthEngine
 from cedar.exceptions import InputError, NameTakenError, StoreError
@@ -154,7 +155,7 @@ def test_an_item_whose_images_are_all_gone_since_it_was_ordered_is_empty(tracker
 def test_a_name_that_exists_is_an_error_that_names_its_order(tracker, emulator, tmp_path):
     name, _ = tracker.submit(COLLECTION, (0, 0), *MAY)
     tracker.watch(name)
-    before, asked = tracker.store.read(IMAGE), searched(emulator)
+    before = tracker.store.read(IMAGE)
     blue = real_tracker(tmp_path, engine=tracker.engine, collections=BLUE)
     with pytest.raises(NameTakenError, match=rf"{NAME} exists in order {name}") as caught:
         blue.submit(COLLECTION, [(0, 0), (0, 1)], *MAY)
@@ -162,7 +163,33 @@ def test_a_name_that_exists_is_an_error_that_names_its_order(tracker, emulator, 
     assert isinstance(caught.value, InputError)
     assert tracker.list() == [name]
     assert tracker.store.read(IMAGE) == before
-    assert searched(emulator) == asked
+
+
+def test_a_name_that_exists_ends_a_search_that_is_under_way(
+    tracker, emulator, tmp_path, monkeypatch
+):
+    tracker.submit(COLLECTION, (0, 0), *MAY)
+    asked, looked = searched(emulator), threading.Event()
+    search, taken_names = EarthEngine.search, planning.taken_names
+
+    def after_the_listing(*args):
+        assert looked.wait(20)
+        return search(*args)
+
+    def listed(*args):
+        taken = taken_names(*args)
+        # When its answer is there, not when it is about to be.
+        threading.Timer(0.2, looked.set).start()
+        return taken
+
+    monkeypatch.setattr(defaults, "PULL_WORKERS", 1)
+    monkeypatch.setattr(EarthEngine, "search", after_the_listing)
+    monkeypatch.setattr(planning, "taken_names", listed)
+    blue = real_tracker(tmp_path, engine=tracker.engine, collections=BLUE)
+    tiles = [(row, col) for row in range(4) for col in range(4)]
+    with pytest.raises(NameTakenError, match=NAME):
+        blue.submit(COLLECTION, tiles, *MAY)
+    assert searched(emulator) - asked < len(tiles)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from .keys import (
     encode_document,
     image_names,
     key_of,
+    shared_start,
     stem,
     too_large,
 )
@@ -133,10 +134,22 @@ class Store(Primitives):
         names = (stem(info.key.rpartition("/")[2]) for info in self.documents(path))
         return sorted(name for name in names if fnmatchcase(name, wanted))
 
-    def documents(self, path: str | None = None) -> Iterator[ObjectInfo]:
-        """The JSON documents directly under a prefix; at the top of the store by default."""
+    def under(self, prefixes: Sequence[str]) -> builtins.list[Iterator[ObjectInfo]]:
+        """Objects that start with each of some `prefixes`, as :meth:`objects` gives them.
+
+        A store that can look at several at once does so.
+        """
+        return [self.objects(prefix) for prefix in prefixes]
+
+    def documents(
+        self, path: str | None = None, among: Iterable[ObjectInfo] | None = None
+    ) -> Iterator[ObjectInfo]:
+        """The JSON documents directly under a prefix; at the top of the store by default.
+
+        They are looked for `among` objects that were listed already, if there are any.
+        """
         base = key_of("", path)
-        for info in self.objects(base):
+        for info in self.objects(base) if among is None else among:
             inside = info.key.removeprefix(base)
             if inside.endswith(".json") and "/" not in inside:
                 yield info
@@ -203,23 +216,28 @@ class Store(Primitives):
                 images[name].append(info)
         return {name: sorted(found, key=lambda info: info.key) for name, found in images.items()}
 
-    def existing(self, names: Sequence[str], path: str | None = None) -> set[str]:
+    def existing(
+        self,
+        names: Iterable[str],
+        path: str | None = None,
+        among: Iterable[ObjectInfo] | None = None,
+    ) -> set[str]:
         """Those of some names that have a JSON document or an image directly under a prefix.
 
-        One listing for all of them.
+        One listing for all of them; none where it is `among` objects that were listed already.
         """
-        wanted = {stem(name) for name in names}
+        wanted, base = {stem(name) for name in names}, key_of("", path)
         found: set[str] = set()
-        for file, _ in self._files(wanted, path):
+        for info in self.objects(shared_start(wanted, path)) if among is None else among:
+            file = info.key.removeprefix(base)
             found |= image_names(file) | ({stem(file)} if file.endswith(".json") else set())
         return found & wanted
 
     def _files(self, names: Iterable[str], path: str | None) -> Iterator[tuple[str, ObjectInfo]]:
         """Files under a prefix that start as all of some names do."""
         base = key_of("", path)
-        # Character by character is how objects() takes a prefix.
-        common = os.path.commonprefix([*names])  # noqa: RUF071
-        return ((info.key.removeprefix(base), info) for info in self.objects(base + common))
+        found = self.objects(shared_start(names, path))
+        return ((info.key.removeprefix(base), info) for info in found)
 
     def image_keys(self, name: str, path: str | None = None) -> builtins.list[str]:
         """Keys of the GeoTIFFs of one name (see :meth:`images`), sorted."""

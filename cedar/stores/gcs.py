@@ -8,7 +8,7 @@ import mimetypes
 import os
 import re
 import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Final
@@ -23,7 +23,7 @@ from .base import Store
 from .checksums import algorithm_of, checksum_of, file_checksum
 from .files import arriving, cache_directory, explained
 from .gcs_access import SERVICE
-from .gcs_connection import TIMEOUT, Connection, info_of, look_at
+from .gcs_connection import TIMEOUT, Connection, infos_of, look_at
 from .gcs_deletion import DELETE, delete_all
 from .gcs_download import Slice, download
 from .gcs_stream import stream
@@ -140,6 +140,8 @@ class GCSStore(Store):
         self.bucket, self.project, self.credentials = bucket, project, credentials
         self.url = (url or DEFAULT_URL).rstrip("/")
         self.emulated = is_loopback(self.url)
+        #: Starts of keys of which there is more than a page.
+        self._crowded: set[str] = set()
         self._connection: Connection | None = None
         self._lock = threading.Lock()
 
@@ -167,14 +169,28 @@ class GCSStore(Store):
         while True:
             page = partial(self._page, prefix, token)
             blobs, token = self.connection.ask(page, "list", needs="storage.objects.list")
-            for blob in blobs:
-                try:
-                    check_key(blob.name)
-                except InputError:
-                    continue  # What couldn't be read by its key isn't listed.
-                yield info_of(blob)
+            yield from infos_of(blobs)
             if not token:
                 return
+
+    def under(self, prefixes: Sequence[str]) -> list[Iterator[ObjectInfo]]:
+        """Objects that start with each of some `prefixes`: by one request, if a page holds all.
+
+        That is, all that starts as the prefixes themselves do. Where there is more, they are listed
+        each by itself, now and from then on.
+        """
+        start = os.path.commonprefix([*prefixes])  # noqa: RUF071
+        if not start or start in self._crowded:
+            return super().under(prefixes)
+        ask = partial(self._page, start, None)
+        blobs, token = self.connection.ask(ask, "list", needs="storage.objects.list")
+        if token:
+            self._crowded.add(start)
+            return super().under(prefixes)
+        found = [*infos_of(blobs)]
+        return [
+            iter([info for info in found if info.key.startswith(prefix)]) for prefix in prefixes
+        ]
 
     def _page(self, prefix: str, token: str | None) -> tuple[list[storage.Blob], str | None]:
         # An iterator of the client's own over several pages ends at an error, as if it were done.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -13,10 +13,11 @@ from google.api_core.exceptions import GoogleAPICallError, from_http_status
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud import storage
 
-from ..exceptions import ConfigError, Conflict, NotFoundError, StoreError
+from ..exceptions import ConfigError, Conflict, InputError, NotFoundError, StoreError
 from ..items import ObjectInfo
 from ..retry import persist
 from .http_session import BUSY, CONNECT, RATE_LIMITED, Session
+from .keys import check_key
 
 T = TypeVar("T")
 
@@ -247,6 +248,16 @@ def look_at(connection: Connection, key: str) -> ObjectInfo:
     blob = connection.bucket.blob(key)
     connection.ask(lambda: blob.reload(timeout=TIMEOUT, retry=None), "look at", key)
     return info_of(blob)
+
+
+def infos_of(blobs: Iterable[storage.Blob]) -> Iterator[ObjectInfo]:
+    """What a listing says of objects, but of those that couldn't be read by their keys."""
+    for blob in blobs:
+        try:
+            check_key(blob.name)
+        except InputError:
+            continue
+        yield info_of(blob)
 
 
 def info_of(blob: storage.Blob) -> ObjectInfo:

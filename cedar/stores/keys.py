@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ..exceptions import DocumentError, InputError, OversizedError
@@ -86,6 +87,12 @@ def too_large(key: str, size: int, most: int) -> OversizedError:
 def key_of(file: str, path: str | None) -> str:
     """Key of a file under a prefix."""
     return f"{path}/{file}" if path else file
+
+
+def shared_start(names: Iterable[str], path: str | None = None) -> str:
+    """What the keys of all files of some names under a prefix begin with."""
+    # Character by character is how stores take a prefix.
+    return key_of(os.path.commonprefix([*names]), path)  # noqa: RUF071
 
 
 def stem(name: str) -> str:

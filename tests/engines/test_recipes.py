@@ -20,13 +20,13 @@ from cooking import (
     valid,
     write_catalog,
 )
-from ee.serializer import encode
 
 from cedar import LocalStore, Tracker
 from cedar.documents import image_section
 from cedar.emulator import Emulator
 from cedar.engines.earthengine import EarthEngine, emptiness
 from cedar.engines.earthengine.build import has_pixels, stack
+from cedar.engines.earthengine.graph import encode
 from cedar.exceptions import EngineError, InputError
 from cedar.items import Group, ImageInfo
 from cedar.metadata import ImageMetadata

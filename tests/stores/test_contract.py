@@ -510,6 +510,14 @@ def test_a_listing_takes_a_prefix_by_the_letter(store: Store) -> None:
     assert keys(store, "CEDAR/a/") == keys(store, "D") == keys(store, "missing/x") == []
 
 
+def test_several_prefixes_are_listed_together(store: Store) -> None:
+    for key in ("P_A/a.json", "P_A/b.tif", "P_B/a.json", "P_C/c.json", "Q/a.json"):
+        store.write(key, b"data")
+    for prefixes in (["P_B/", "P_A/b"], ["P_A/", "Q/"], ["P_B/", "P_D/"], ["P_C/"], []):
+        listed = [[info.key for info in found] for found in store.under(prefixes)]
+        assert listed == [keys(store, prefix) for prefix in prefixes]
+
+
 @pytest.mark.parametrize("prefix", ["año 2020/#?%", 'it\'s "so"/x', "a*b/[c]", "a%2Fb", "日本/東"])
 def test_a_prefix_may_have_any_letters(store: Store, prefix: str) -> None:
     store.write(f"{prefix}1", b"")

@@ -181,6 +181,24 @@ def test_a_list_comes_in_pages_as_it_is_read(tmp_path: Path) -> None:
         assert len(asked(emulator)) == 2
 
 
+def test_several_prefixes_take_one_request_where_a_page_holds_them(tmp_path: Path) -> None:
+    with serving(tmp_path / "state", settings=Settings(object_writes=0, page_size=3)) as emulator:
+        store = store_of(emulator)
+        for key in ("CEDAR_A/1", "CEDAR_B/1", "CEDAR_B/2", "a/1"):
+            store.write(key, b"")
+
+        def listed() -> tuple[list[list[str]], int]:
+            asked(emulator)
+            found = store.under(["CEDAR_B/", "CEDAR_A/"])
+            return [[info.key for info in each] for each in found], len(asked(emulator))
+
+        assert listed() == ([["CEDAR_B/1", "CEDAR_B/2"], ["CEDAR_A/1"]], 1)
+        store.write("CEDAR_C/1", b"")
+        # What doesn't fit into a page isn't tried again.
+        assert listed() == ([["CEDAR_B/1", "CEDAR_B/2"], ["CEDAR_A/1"]], 3)
+        assert listed() == ([["CEDAR_B/1", "CEDAR_B/2"], ["CEDAR_A/1"]], 2)
+
+
 def test_many_deletions_are_few_requests(emulator: Emulator, store: GCSStore) -> None:
     versions = {
         f"a/{number:03d}": store.write(f"a/{number:03d}", b"").version for number in range(201)

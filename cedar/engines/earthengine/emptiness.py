@@ -11,6 +11,7 @@ from cedar.exceptions import EngineError
 
 from .build import has_pixels
 from .graph import Call
+from .grid import crs_of
 from .session import ask
 
 if TYPE_CHECKING:
@@ -47,9 +48,8 @@ def _most(image: Mapping[str, Any], tile: Tile) -> Call:
     """Return the largest value of each band on the tile's own pixels: no weights matter to that."""
     left, bottom, right, top = tile.bounds
     a, b, c, d, e, f, *_ = tile.transform
-    authority = tile.crs.to_authority(confidence_threshold=100)
-    coded = authority is not None and authority[0] == "EPSG"
-    crs = Call("Projection", crs=":".join(authority) if coded else tile.crs.to_wkt())
+    (system,) = crs_of(tile.crs_wkt).values()
+    crs = Call("Projection", crs=system)
     outline = Call(
         "GeometryConstructors.Rectangle",
         coordinates=[left, bottom, right, top],

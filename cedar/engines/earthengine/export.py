@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from ee.serializer import encode
-
 from cedar import defaults
 from cedar.exceptions import EngineError, InputError
 from cedar.grids import Tile
 from cedar.metadata import ImageMetadata
 
 from .build import stack
-from .graph import Call
+from .graph import Call, encode
 from .grid import pixel_grid
 from .operations import find
 from .session import execute, images, project, status_of
