@@ -191,7 +191,7 @@ def test_an_item_of_which_nothing_is_left_is_empty(tmp_path, catalog):
 
 
 @pytest.mark.parametrize(
-    ("kind", "recipe"), zip(["gcs", "gdrive"], COMPOSITES, strict=True), ids=["gcs", "gdrive"]
+    ("kind", "recipe"), [*zip(["gcs", "gdrive"], COMPOSITES, strict=True)], ids=["gcs", "gdrive"]
 )
 def test_what_is_exported_is_what_is_pulled(tmp_path, catalog, kind, recipe):
     with exporting(kind, tmp_path, emulator={"catalog": catalog}) as (emulator, _):
@@ -203,7 +203,7 @@ def test_what_is_exported_is_what_is_pulled(tmp_path, catalog, kind, recipe):
             engine=EarthEngine(emulator=emulator),
         )
         name, _ = tracker.submit(SERIES, (0, 0), *SPRING)
-        record = tracker.watch(name)
+        record = tracker.watch(name, interval=0.05)
         assert record.complete, record.states
         tracker.download(record, tmp_path / "here")
         (entry,) = record.orders
