@@ -92,6 +92,8 @@ def _of_list(order: Order) -> Iterator[str]:
     # All else that is left out was searched, to be held against what earlier orders have.
     unsearched = submission.existing == "skip" and order.skipped
     left_out = ", or one of the items left out has it" if unsearched else ""
+    if any(item.dropped for item in order.items):
+        left_out += ", or its layer has no pixels"
     yield (
         f"{len(missing):,} of {total:,} listed images: no tile, period and filter has it, or it "
         f"doesn't exist{left_out}: {', '.join(missing[:_NAMED])}{more}"

@@ -298,3 +298,11 @@ def test_the_nodata_value_of_files_is_held_against_a_recipe_too(tmp_path, catalo
     )
     with pytest.raises(InputError, match=r"noData 7: .* may be a number of observations"):
         tracker.submit(SERIES, (0, 0), *WINTER)
+
+
+def test_a_listed_image_whose_layer_was_left_out_is_said_to_be_so(tmp_path, catalog):
+    tracker = series_tracker(tmp_path, catalog, MEDIAN)
+    dropped = tracker.preview(SERIES, (0, 0), *WINTER).order.items[0].dropped[0]
+    listed = [f"{SERIES}/ARD_{dropped:%Y%m%d}"]
+    (warning,) = tracker.preview(SERIES, (0, 0), *WINTER, images=listed).warnings
+    assert "or it doesn't exist, or its layer has no pixels: " in warning

@@ -75,6 +75,8 @@ class _Cook:
 
     def __init__(self, image: Mapping[str, Any], fill: Fill):
         self._recipe, self._bands, self._fill = image["recipe"], image["bands"], fill
+        #: Those that are made of layers one by one.
+        self._made = [band for band in self._bands if band["name"] != COUNT]
         self._nodata, self._dtype = image["nodata"], image["dtype"]
         self._reads = {band["name"]: band for band in self._recipe["reads"]}
         self._quantities = [name for name, band in self._reads.items() if not band.get("qa")]
@@ -85,10 +87,8 @@ class _Cook:
         """Return the bands of the file that are made of one layer."""
         values = self._values(layer)
         parts = []
-        for band in self._bands:
+        for band in self._made:
             name = band["name"]
-            if name == COUNT:
-                continue
             source = values if name in self._quantities else layer
             if band.get("formula") is None:
                 parts.append(_select(source, [name]))
@@ -153,9 +153,7 @@ class _Cook:
         """Return the median of each band; of an even number the mean of the two in the middle."""
         medians = self._reduced(_each(self._observed, layer=layers), "median")
         parts = []
-        for band in self._bands:
-            if band["name"] == COUNT:
-                continue
+        for band in self._made:
             median = _select(medians, [f"{band['name']}_median"], [band["name"]])
             if band.get("formula") is not None:
                 median = self._encoded(median, band)
@@ -172,8 +170,7 @@ class _Cook:
             _select(values, [band["name"]])
             if band.get("formula") is None
             else self._index(values, band)
-            for band in self._bands
-            if band["name"] != COUNT
+            for band in self._made
         ]
         return reduce(_add_bands, parts)
 
