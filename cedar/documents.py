@@ -215,6 +215,7 @@ def entry(item: Item, collection: Collection, order: Order) -> dict[str, Any]:
         "family": item.family,
         "downloads": [],
         **({} if order.n_shards is None else {"shards": order.n_shards}),
+        **({"composite": True} if collection.is_composite else {}),
     }
 
 

@@ -333,4 +333,5 @@ def _described(found: Found) -> dict[str, Any]:
         "nodata": document.nodata,
         "request_id": document.request_id,
         "family": None if part is None else part[1],
+        **({"composite": True} if document.is_composite else {}),
     }

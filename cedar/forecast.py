@@ -203,7 +203,8 @@ def _expected(
 
 def _work(entry: Entry) -> float | None:
     """Bands that are read of an item's images, one by one; None where nobody knows, or none is."""
-    images, layers, bands = entry["n_images"], entry["n_groups"], entry["n_bands"]
+    images, groups, bands = entry["n_images"], entry["n_groups"], entry["n_bands"]
+    layers = groups and (1 if entry.get("composite") else groups)
     return images * bands / layers if images and layers and bands else None
 
 

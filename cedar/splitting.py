@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 
 #: What a part has in common with the item that it is a part of.
-_COMMON: Final = ("prefix", "collection", "tile", "dtype", "nodata", "shards", "bands")
+_COMMON: Final = ("prefix", "collection", "tile", "dtype", "nodata", "shards", "bands", "composite")
 
 
 def cut(entry: Entry, metadata: ImageMetadata, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from spending import ALL, GRID, HOUR, Service, spending_tracker
 
 from cedar.budget import Budget
 from cedar.exceptions import EngineError, InputError
-from cedar.forecast import forecast, typical
+from cedar.forecast import _works, forecast, typical
 from cedar.metadata import TrackingMetadata
 
 TWO_COLLECTIONS = COLLECTIONS | {"EXAMPLE/LC08/TOA": COLLECTIONS[COLLECTION]}
@@ -53,6 +53,13 @@ class Tier:
 def foreseen(*entries, engine=None, budget=None, emulated=False):
     document = {"engine": {"emulated": emulated}, "orders": list(entries)}
     return forecast(TrackingMetadata.view(document, "ORDER"), engine or Tier(), budget or Budget())
+
+
+def test_the_work_of_a_composite_is_all_that_it_is_made_of():
+    entries = [item("A1", 2) | {"n_bands": 3}, item("A2", 8) | {"n_bands": 3}]
+    assert _works(entries, []) == {"A1": 3.0, "A2": 3.0}
+    entries = [each | {"composite": True} for each in entries]
+    assert _works(entries, []) == {"A1": 6.0, "A2": 24.0}
 
 
 def test_typical_items_are_of_middling_size_and_of_every_collection():

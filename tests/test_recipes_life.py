@@ -74,6 +74,7 @@ def test_a_composite_is_cut_by_its_bands_alone(tmp_path, catalog):
     assert [part["bands"] for part in parts] == [bands[:5], [*bands[5:], "NDVI", "count"]]
     for part in parts:
         assert (part["n_groups"], part["n_bands"]) == (whole["n_groups"], 5)
+        assert part["composite"]
         assert part["date_start"] == whole["date_start"]
         image = document(tracker, part)["image"]
         assert [band["name"] for band in image["bands"]] == part["bands"]
@@ -236,7 +237,7 @@ def test_a_lost_record_counts_the_bands_of_a_composite(tmp_path, catalog):
     (before,) = tracker.read(name).orders
     tracker.store.delete(f"CEDAR_TRACKING/{name}.json")
     (after,) = tracker.import_tasks(tracker.find_order(name)).orders
-    for key in ("n_images", "n_groups", "n_bands", "dtype", "nodata"):
+    for key in ("n_images", "n_groups", "n_bands", "dtype", "nodata", "composite"):
         assert after[key] == before[key]
 
 
