@@ -51,10 +51,22 @@ def of_collections(order: Order) -> Iterator[str]:
                 f"{collection.id}: a pixel takes {stacked} bytes in the files, which are all "
                 f"{collection.stack_dtype}, and {own} in the collection"
             )
-        if doubt := _of_pixels(collection, submission.tiles[0]):
+        yield from _of_lacking(collection)
+        for each in collection.sources:
+            if doubt := _of_pixels(each, submission.tiles[0]):
+                yield (
+                    f"{each.id}: {doubt}; in UTM its own edges are {landsat.EDGE_OFFSET} m off "
+                    f"the multiples of {each.resolution:g} m"
+                )
+
+
+def _of_lacking(collection: Collection) -> Iterator[str]:
+    """Say which bands members of merged collections lack."""
+    for member in collection.members:
+        if lacking := [name for name in collection.chosen if name not in member.chosen]:
             yield (
-                f"{collection.id}: {doubt}; in UTM its own edges are {landsat.EDGE_OFFSET} m off "
-                f"the multiples of {collection.resolution:g} m"
+                f"{collection.id}: {member.id} has no {' and no '.join(lacking)}: nodata in its "
+                "layers"
             )
 
 

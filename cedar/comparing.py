@@ -35,8 +35,15 @@ def unlike(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]
     return {
         key: value
         for key, value in ours.items()
-        if key in theirs.keys() - _INCIDENTAL and theirs[key] != value
+        if key in theirs.keys() - _INCIDENTAL and _differs(key, value, theirs[key])
     }
+
+
+def _differs(key: str, ours: Any, theirs: Any) -> bool:
+    """Whether a setting is another; of merged collections, whether a member's is."""
+    if key != "members":
+        return bool(ours != theirs)
+    return ours.keys() != theirs.keys() or any(unlike(ours[each], theirs[each]) for each in ours)
 
 
 def stem(entry: Entry) -> str:
@@ -91,11 +98,12 @@ class Request:
             return "another tile"
         if _span(entries) != (item.date_start, item.date_end):
             return "another period"
-        filters = submission["filters"].get(item.collection, [])
-        if filters != self._filters.get(item.collection, []):
+        ids = (item.collection, *definition.get("merge", ()))
+        filters = submission["filters"]
+        if any(filters.get(each, []) != self._filters.get(each, []) for each in ids):
             return "other filters"
-        images = submission.get("images", {}).get(item.collection)
-        if images != self._images.get(item.collection):
+        images = submission.get("images", {})
+        if any(images.get(each) != self._images.get(each) for each in ids):
             return "another list of images"
         if settings := unlike(definition, self._definitions[item.collection]):
             return f"other settings of the collection ({', '.join(sorted(settings))})"

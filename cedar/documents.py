@@ -102,6 +102,7 @@ def image_document(
             "date_start": timestamp(item.date_start),
             "date_end": timestamp(item.date_end),
             "filters": submission["filters"].get(item.collection, []),
+            **_member_filters(submission["filters"], collection),
             "submitted": submission["submitted"],
             "tracking": tracking["name"],
         },
@@ -122,6 +123,12 @@ def image_document(
     }
 
 
+def _member_filters(filters: Mapping[str, Any], collection: Collection) -> dict[str, Any]:
+    """Return the filters that hold for one of merged collections each."""
+    found = {each.id: filters[each.id] for each in collection.members if each.id in filters}
+    return {"member_filters": found} if found else {}
+
+
 def with_bands(image: Mapping[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
     """Return a section `image` with some of its bands; None: all.
 
@@ -130,7 +137,10 @@ def with_bands(image: Mapping[str, Any], names: Sequence[str] | None) -> dict[st
     if names is None:
         return dict(image)
     bands = [band for band in image["bands"] if band["name"] in names]
-    return {**image, "bands": bands, "presence": image.get("presence", image["bands"])}
+    some = {**image, "bands": bands, "presence": image.get("presence", image["bands"])}
+    if members := image.get("members"):
+        some["members"] = {each: with_bands(form, names) for each, form in members.items()}
+    return some
 
 
 def read_document(store: Store, listed: Mapping[str, Any]) -> ImageMetadata:
@@ -233,14 +243,31 @@ def image_section(groups: Sequence[Group], collection: Collection, nodata: float
         "validity": collection.validity,
         "resampling": collection.resampling,
         "group_by": collection.group_by,
-        "groups": [
-            {
-                "date": group.date.isoformat(),
-                "time": timestamp(group.time),
-                "images": [_image(image, collection) for image in group.images],
-            }
-            for group in groups
-        ],
+        **_members(collection),
+        "groups": [_group(group, collection) for group in groups],
+    }
+
+
+def _members(collection: Collection) -> dict[str, Any]:
+    """Return how images of merged collections are read, member by member."""
+    members = {
+        member.id: {
+            "bands": [_band(member, name) for name in member.chosen],
+            "validity": member.validity,
+            "resampling": member.resampling,
+        }
+        for member in collection.members
+    }
+    return {"members": members} if members else {}
+
+
+def _group(group: Group, collection: Collection) -> dict[str, Any]:
+    source = collection.source_of(group.collection)
+    return {
+        "date": group.date.isoformat(),
+        "time": timestamp(group.time),
+        **({} if group.collection is None else {"collection": group.collection}),
+        "images": [_image(image, source, collection.chosen) for image in group.images],
     }
 
 
@@ -258,7 +285,8 @@ def _band(collection: Collection, name: str) -> dict[str, Any]:
     return described
 
 
-def _image(image: ImageInfo, collection: Collection) -> dict[str, Any]:
+def _image(image: ImageInfo, collection: Collection, chosen: Sequence[str]) -> dict[str, Any]:
+    """Return what is listed of an image, which may lack bands that are chosen."""
     listed: dict[str, Any] = {
         "system:id": image.id,
         "system:index": image.index,
@@ -266,10 +294,13 @@ def _image(image: ImageInfo, collection: Collection) -> dict[str, Any]:
         "system:time_start": image.time_start,
         **image.properties,
     }
-    if image.bands is not None:
-        missing = [band.name for band in collection.stack_bands if band.native not in image.bands]
-        if missing:
-            listed["missing"] = missing
-        if collection.validity is not None and collection.validity not in image.bands:
-            listed["validity"] = None
+    there = [
+        band.name
+        for band in collection.stack_bands
+        if image.bands is None or band.native in image.bands
+    ]
+    if missing := [name for name in chosen if name not in there]:
+        listed["missing"] = missing
+    if image.bands is not None and collection.validity not in (None, *image.bands):
+        listed["validity"] = None
     return listed

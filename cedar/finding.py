@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from . import defaults
@@ -39,6 +39,8 @@ def search_items(
 ) -> list[Item]:
     """Find what each item is made of: one request for all periods of a collection × tile.
 
+    Of merged collections it is one for each that was in service then.
+
     Parameters
     ----------
     items
@@ -60,29 +62,54 @@ def search_items(
         return item.collection, item.tile.index
 
     together = [list(group) for _, group in groupby(sorted(items, key=place), key=place)]
-
-    def one(members: list[Item]) -> list[Item]:
-        collection, tile = collections[members[0].collection], members[0].tile
-        start = min(item.date_start for item in members) - dt.timedelta(days=1)
-        end = max(item.date_end for item in members) + dt.timedelta(days=1)
-        check_resolution(collection, tile, ())
-        given = filters.get(collection.id, ())
-        wanted = None if listed is None else listed[collection.id]
-        images = engine.search(collection, tile, start, end, given, wanted)
-        check_resolution(collection, tile, images)
-        groups = group_images(images, collection, _longitude(tile))
-        return [
-            replace(item, groups=in_period(groups, item.date_start, item.date_end))
-            for item in members
-        ]
-
+    sources = [collections[members[0].collection].sources for members in together]
+    searches = [
+        (members, source)
+        for members, each in zip(together, sources, strict=True)
+        for source in each
+    ]
     found: dict[str, Item] = {}
     with ThreadPoolExecutor(defaults.PULL_WORKERS) as pool:
-        for members in pool.map(one, together):
-            found.update((item.name, item) for item in members)
+        answers = pool.map(lambda at: _search(engine, at[0], at[1], filters, listed), searches)
+        for members, each in zip(together, sources, strict=True):
+            groups = chain.from_iterable(islice(answers, len(each)))
+            # At one time those of merged collections are in the order of these.
+            ordered = sorted(groups, key=lambda group: (group.date, group.time))
+            for item in members:
+                inside = in_period(ordered, item.date_start, item.date_end)
+                found[item.name] = replace(item, groups=inside)
             if progress is not None:
                 progress(len(members))
     return [found[item.name] for item in items]
+
+
+def _search(
+    engine: Engine,
+    items: Sequence[Item],
+    collection: Collection,
+    filters: Mapping[str, Sequence[Mapping[str, Any]]],
+    listed: Listed | None,
+) -> Sequence[Group]:
+    """Find what items of one tile and all their periods have of a collection, or of a member."""
+    tile, ids = items[0].tile, dict.fromkeys((items[0].collection, collection.id))
+    start = min(item.date_start for item in items) - dt.timedelta(days=1)
+    end = max(item.date_end for item in items) + dt.timedelta(days=1)
+    check_resolution(collection, tile, ())
+    is_member = len(ids) > 1
+    if is_member and not _in_service(collection, start, end):
+        return ()
+    given = [each for collection_id in ids for each in filters.get(collection_id, ())]
+    wanted = None if listed is None else listed[collection.id]
+    images = engine.search(collection, tile, start, end, given, wanted)
+    check_resolution(collection, tile, images)
+    groups = group_images(images, collection, _longitude(tile))
+    return [replace(each, collection=collection.id) for each in groups] if is_member else groups
+
+
+def _in_service(collection: Collection, start: dt.datetime, end: dt.datetime) -> bool:
+    """Whether a collection can have images of a time, by its dates of service."""
+    first, last = collection.service_start, collection.service_end
+    return (first is None or first <= end.date()) and (last is None or start.date() <= last)
 
 
 def split_items(

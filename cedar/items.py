@@ -111,10 +111,13 @@ class Group:
         The one date that names the group's bands and places it in a period.
     images : tuple of ImageInfo
         By time of acquisition, then system:index: the last lies on top.
+    collection : str or None
+        Of merged collections, the one that all its images are of.
     """
 
     date: dt.date
     images: tuple[ImageInfo, ...]
+    collection: str | None = None
 
     @property
     def time(self) -> dt.datetime:
@@ -131,7 +134,7 @@ class Item:
     name, prefix : str
         Stem and folder of what will be in the store.
     collection : str
-        Earth Engine collection id.
+        Earth Engine collection id, or the name of several that are merged.
     tile : Tile
         Where.
     date_start, date_end : datetime.datetime

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from operator import index
@@ -72,7 +73,7 @@ class Submission:
     period_freq : str or None
     period_closed : {"both", "left"}
     filters : mapping
-        Of each collection, as the engine records them.
+        Of each collection, and of each member of merged ones, as the engine records them.
     existing : {"error", "skip", "overwrite", "stale"}
         What to do about items whose names exist; see :meth:`cedar.tracker.Tracker.submit`.
     images : mapping or None
@@ -259,6 +260,19 @@ class Order:
         )
 
     @property
+    def by_member(self) -> dict[str, int]:
+        """How many images are of each member of merged collections."""
+        found = {
+            (group.collection, image.id)
+            for item in self.items
+            for group in item.groups
+            for image in group.images
+        }
+        number = Counter(collection for collection, _ in found)
+        ordered = self.submission.collections
+        return {each.id: number[each.id] for whole in ordered for each in whole.members}
+
+    @property
     def replaced(self) -> dict[str, str]:
         """Items of earlier orders that this one makes again → the order that has each."""
         again = {item.family or item.name for item in self.items}
@@ -280,6 +294,24 @@ class Order:
             for collection in self.submission.collections
             if collection.nodata_in_valid_range
         ]
+
+
+def recorded_filters(
+    collections: Iterable[Collection],
+    filters: Mapping[str, Iterable[Any]],
+    record: Callable[[Any], Mapping[str, Any]],
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Filters of collections, and of what merged ones are of, by id, as an engine records them.
+
+    Parameters
+    ----------
+    filters
+        As they were given.
+    record
+        The engine's way to put one.
+    """
+    ids = [each.id for collection in collections for each in (collection, *collection.members)]
+    return {each: [record(given) for given in filters.get(each, ())] for each in dict.fromkeys(ids)}
 
 
 def select_tiles(grid: TileGrid, tiles: Tiles) -> tuple[Tile, ...]:

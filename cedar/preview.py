@@ -250,6 +250,7 @@ class Preview:
                 "items": len(self.items),
                 "empty": len(self.items) - self.n_tasks,
                 "images": len(self.images),
+                **({"members": of} if (of := order.by_member) else {}),
                 "layers": self.n_layers,
                 "bands": self.n_bands,
                 "pixels": self.n_pixels,
@@ -355,6 +356,8 @@ def _facts(preview: Preview) -> Iterator[tuple[str, str]]:
     if order.earlier:
         yield "plan", counted(order.earlier, len(new_items(order)))
     yield "images", f"{len(preview.images):,}, in {preview.n_layers:,} layers"
+    if members := order.by_member:
+        yield "of them", ", ".join(f"{number:,} of {each}" for each, number in members.items())
     yield "bands", f"{preview.n_bands:,} of {dtypes or 'no type'}, at most {most:,} in an item"
     yield "pixels", f"{preview.n_pixels:,}"
     yield "size", f"{size(preview.n_bytes)} uncompressed, in {_files(preview.n_files)}"

@@ -103,6 +103,9 @@ class Collection:
         Where all of this is documented.
     title : str or None
         What it is called.
+    members : tuple of Collection
+        Of several that are merged: what is searched and read. It is no collection of Earth Engine's
+        itself.
     """
 
     id: str
@@ -124,6 +127,24 @@ class Collection:
     qa_bits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     source: str | None = None
     title: str | None = None
+    members: tuple[Collection, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Collection, ...]:
+        """The collections of Earth Engine's that its images are of: its members, or itself."""
+        return self.members or (self,)
+
+    def source_of(self, collection_id: str | None) -> Collection:
+        """The member of an id; itself where that is None.
+
+        Parameters
+        ----------
+        collection_id : str or None
+            As a group has it.
+        """
+        if collection_id is None:
+            return self
+        return next(each for each in self.members if each.id == collection_id)
 
     def band(self, name: str) -> Band:
         """The band of the common name `name`.

@@ -88,19 +88,16 @@ def define(
             known = Collection(collection_id, bands=(), chosen=())
             _require(settings)
         collection = _merged(settings, known)
-        _check(collection)
+        check(collection)
     except InputError as error:
         raise InputError(f"collection {collection_id}: {error}") from error
     return collection
 
 
 def definition(collection: Collection) -> dict[str, Any]:
-    """Put a collection as settings that say all there is to say, in JSON's types.
-
-    ``resolve(c.id, {c.id: definition(c)}) == c`` for every `c` that ``resolve`` gave.
-    """
+    """Put a collection that isn't merged as settings that say all there is to say."""
     settings: dict[str, Any] = _jsonable(asdict(collection))
-    del settings["id"]
+    del settings["id"], settings["members"]
     bands = settings.pop("bands")
     settings["bands"] = {band["name"]: band["native"] for band in bands}
     for attribute, key in _OF_BANDS.items():
@@ -147,10 +144,10 @@ def _bands(settings: Mapping[str, Any], known: Collection) -> tuple[Sequence[Ban
         return bands, known.chosen
     if isinstance(given, Mapping) or not bands:
         natives = given if isinstance(given, Mapping) else {name: name for name in given}
-        _distinct(natives.values())
+        distinct(natives.values())
         bands = [_band(name, native, settings, known) for name, native in natives.items()]
     chosen = settings.get("chosen", given)
-    return bands, _distinct(_find(bands, name).name for name in chosen)
+    return bands, distinct(_find(bands, name).name for name in chosen)
 
 
 def _band(name: str, native: str, settings: Mapping[str, Any], known: Collection) -> Band:
@@ -172,13 +169,20 @@ def _find(bands: Sequence[Band], name: str) -> Band:
     return known[name]
 
 
-def _distinct(names: Iterable[str]) -> list[str]:
-    distinct: list[str] = []
+def distinct(names: Iterable[str]) -> list[str]:
+    """Return names as a list.
+
+    Raises
+    ------
+    InputError
+        One is there twice.
+    """
+    listed: list[str] = []
     for name in names:
-        if name in distinct:
+        if name in listed:
             raise InputError(f"has band {name!r} twice")
-        distinct.append(name)
-    return distinct
+        listed.append(name)
+    return listed
 
 
 def _overridden(bands: Sequence[Band], settings: Mapping[str, Any]) -> Sequence[Band]:
@@ -198,7 +202,14 @@ def _overridden(bands: Sequence[Band], settings: Mapping[str, Any]) -> Sequence[
     return bands
 
 
-def _check(collection: Collection) -> None:
+def check(collection: Collection) -> None:
+    """Refuse what no stack can be made of.
+
+    Raises
+    ------
+    InputError
+        It is such.
+    """
     _check_bands(collection)
     _check_nodata(collection)
     own, stacked = collection.stack_bytes

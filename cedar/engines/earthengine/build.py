@@ -50,7 +50,8 @@ def _group(group: Mapping[str, Any], image: Mapping[str, Any]) -> Call:
     """
     names = tuple(band["name"] for band in image["bands"])
     layers = [_background(names, image["nodata"], image["dtype"])]
-    layers += [_layer(listed, image) for listed in group["images"]]
+    form = {**image, **image["members"][group["collection"]]} if "collection" in group else image
+    layers += [_layer(listed, form, names) for listed in group["images"]]
     return Call("ImageCollection.mosaic", collection=_collection(layers))
 
 
@@ -64,7 +65,7 @@ def _background(names: tuple[str, ...], nodata: float, dtype: str) -> Call:
     return _cast(_constant([nodata] * len(names), names), dtype)
 
 
-def _layer(listed: Mapping[str, Any], image: Mapping[str, Any]) -> Call:
+def _layer(listed: Mapping[str, Any], image: Mapping[str, Any], names: Sequence[str]) -> Call:
     """Return one image's bands, masked only where the image itself is absent."""
     source = Call("Image.load", id=listed["system:id"])
     missing = set(listed.get("missing", ()))
@@ -77,8 +78,7 @@ def _layer(listed: Mapping[str, Any], image: Mapping[str, Any]) -> Call:
     present = Call("Image.reduce", image=masks, reducer=Call("Reducer.max"))
     parts = _read(source, bands, resampling)
     parts += [_constant(image["nodata"], [name]) for name in sorted(missing)]
-    names = [band["name"] for band in image["bands"]]
-    whole = Call("Image.select", input=reduce(_add_bands, parts), bandSelectors=names)
+    whole = Call("Image.select", input=reduce(_add_bands, parts), bandSelectors=[*names])
     filled = _filled(whole, image["nodata"], image["dtype"])
     return Call("Image.updateMask", image=filled, mask=present)
 
