@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -50,9 +50,9 @@ def parse(
     else:
         source = "images"
         rows = [(f"number {number}", given) for number, given in enumerate(images, 1)]
-    of = {each: (members or {}).get(each, (each,)) for each in collections}
+    of = {each: (each,) for each in collections} | {**(members or {})}
     sources = tuple(dict.fromkeys(member for each in of.values() for member in each))
-    listed = _check(source, rows, sources)
+    listed = _check(source, rows, sources, of.keys() - {*sources})
     for collection in collections:
         if all(each not in of[collection] for each, _ in listed):
             raise InputError(
@@ -77,14 +77,17 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _check(
-    source: str, rows: Iterable[tuple[str, Any]], collections: Sequence[str]
+    source: str,
+    rows: Iterable[tuple[str, Any]],
+    collections: Sequence[str],
+    merged: Collection[str],
 ) -> set[tuple[str, str]]:
-    """Return the (collection, index) of each row."""
+    """Return the (collection, index) of each row; no image is of what others are merged into."""
     places: dict[tuple[str, str], str] = {}
     wrong = []
     for place, given in rows:
         try:
-            image = _image(given, collections)
+            image = _image(given, collections, merged)
         except InputError as error:
             wrong.append(f"{source}, {place}: {error}")
             continue
@@ -97,12 +100,12 @@ def _check(
     return {*places}
 
 
-def _image(given: Any, collections: Sequence[str]) -> tuple[str, str]:
+def _image(given: Any, collections: Sequence[str], merged: Collection[str]) -> tuple[str, str]:
     match = _ID.fullmatch(given) if isinstance(given, str) else None
     if match is None:
         raise InputError(f"{given!r} isn't the id of an image")
     collection, index = match["collection"], match["index"]
-    if collection is None and len(collections) > 1:
+    if collection in merged or (collection is None and len(collections) > 1):
         raise InputError(f"{index} may be of several collections: write COLLECTION/{index}")
     if collection is not None and collection not in collections:
         raise InputError(f"{given} is of {collection}, which isn't ordered")
