@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .exceptions import InputError, NotFoundError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .items import Group, ImageInfo, Item
     from .listed import Listed
     from .ordering import Order, Submission
-    from .sensors.base import Collection
+    from .sensors.base import Band, Collection
     from .stores.base import Store
 
 
@@ -225,8 +226,9 @@ def counts(item: Item, collection: Collection) -> dict[str, int]:
 
 def image_section(groups: Sequence[Group], collection: Collection, nodata: float) -> dict[str, Any]:
     """Return the section `image` of an item's metadata: all that its stack is built from."""
+    collection = replace(collection, nodata=nodata)
     return {
-        "bands": [_band(collection, name) for name in collection.chosen],
+        "bands": [_band(band, nodata) for band in collection.stack_bands],
         "dtype": collection.stack_dtype,
         "nodata": nodata,
         "nodata_in_valid_range": list(collection.nodata_in_valid_range),
@@ -244,17 +246,22 @@ def image_section(groups: Sequence[Group], collection: Collection, nodata: float
     }
 
 
-def _band(collection: Collection, name: str) -> dict[str, Any]:
-    band = collection.band(name)
+def _band(band: Band, nodata: float) -> dict[str, Any]:
     described: dict[str, Any] = {"name": band.name, "native": band.native}
-    if (band.scale, band.offset) != (1.0, 0.0):
-        described |= {"scale": band.scale, "offset": band.offset}
+    scale, offset = band.file_scale
+    if (scale, offset) != (1.0, 0.0):
+        described |= {"scale": scale, "offset": offset}
+    if band.encoding is not None:
+        described["encoded"] = {"scale": band.scale, "offset": band.offset}
+        described["dtype"] = band.file_dtype
     if band.units is not None:
         described["units"] = band.units
-    if band.valid_range is not None:
-        described["valid_range"] = list(band.valid_range)
+    if (valid_range := band.file_range(nodata)) is not None:
+        described["valid_range"] = list(valid_range)
     if band.qa:
         described["qa"] = True
+    if band.joined is not None:
+        described["joined"] = band.joined
     return described
 
 
@@ -266,10 +273,14 @@ def _image(image: ImageInfo, collection: Collection) -> dict[str, Any]:
         "system:time_start": image.time_start,
         **image.properties,
     }
-    if image.bands is not None:
-        missing = [band.name for band in collection.stack_bands if band.native not in image.bands]
-        if missing:
-            listed["missing"] = missing
-        if collection.validity is not None and collection.validity not in image.bands:
-            listed["validity"] = None
+    bands = collection.stack_bands
+    if missing := [band.name for band in bands if not image.has(band.native, band.joined)]:
+        listed["missing"] = missing
+    if collection.validity is not None and not image.has(collection.validity):
+        listed["validity"] = None
+    if image.joined:
+        listed["joined"] = {
+            collection: {"system:id": other.id, "system:version": other.version}
+            for collection, other in image.joined.items()
+        }
     return listed

@@ -15,6 +15,7 @@ from . import defaults
 from .exceptions import EmptyCollectionError, InputError
 from .geometry import LONLAT, to_crs, transform_point
 from .grouping import group_images, in_period
+from .sensors import resolve
 
 if TYPE_CHECKING:
     from .engines.base import Engine
@@ -38,6 +39,8 @@ def search_items(
     progress: Callable[[int], None] | None = None,
 ) -> list[Item]:
     """Find what each item is made of: one request for all periods of a collection × tile.
+
+    Where bands come from another collection too, one more for what there is of that.
 
     Parameters
     ----------
@@ -70,6 +73,9 @@ def search_items(
         wanted = None if listed is None else listed[collection.id]
         images = engine.search(collection, tile, start, end, given, wanted)
         check_resolution(collection, tile, images)
+        for joined in collection.joins if images else ():
+            others = engine.search(resolve(joined), tile, start, end, (), wanted)
+            images = _joined(images, joined, others)
         groups = group_images(images, collection, _longitude(tile))
         return [
             replace(item, groups=in_period(groups, item.date_start, item.date_end))
@@ -83,6 +89,19 @@ def search_items(
             if progress is not None:
                 progress(len(members))
     return [found[item.name] for item in items]
+
+
+def _joined(
+    images: Iterable[ImageInfo], collection_id: str, others: Iterable[ImageInfo]
+) -> list[ImageInfo]:
+    """Give images those of another collection that have the same ``system:index``."""
+    named = {other.index: other for other in others}
+    return [
+        replace(image, joined={**image.joined, collection_id: named[image.index]})
+        if image.index in named
+        else image
+        for image in images
+    ]
 
 
 def split_items(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -274,12 +274,7 @@ class Order:
                 f"the periods run to {span.end:%Y-%m-%d}, past the end that was asked for "
                 f"({asked:%Y-%m-%d}): the period that contains it is taken whole"
             )
-        return lines + [
-            f"{collection.id}: the nodata value {collection.nodata:g} is a valid value of "
-            + ", ".join(collection.nodata_in_valid_range)
-            for collection in self.submission.collections
-            if collection.nodata_in_valid_range
-        ]
+        return lines
 
 
 def select_tiles(grid: TileGrid, tiles: Tiles) -> tuple[Tile, ...]:
@@ -331,7 +326,8 @@ def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | flo
     Raises
     ------
     InputError
-        `formatOptions` asks for one that the file's type can't hold.
+        `formatOptions` asks for one that the file's type can't hold, or that can't be told from
+        values.
     """
     value = options.get("formatOptions", {}).get("noData", collection.nodata)
     dtype = np.dtype(collection.stack_dtype)
@@ -344,4 +340,6 @@ def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | flo
             f"export_image_kwds: formatOptions noData {value} doesn't fit into {dtype}, "
             f"the type of {collection.id}"
         )
+    if value != collection.nodata:
+        replace(collection, nodata=value).check_validity()
     return int(value) if dtype.kind in "iu" else float(value)

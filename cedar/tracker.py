@@ -164,12 +164,17 @@ class Tracker(Steering):
         """
         ids = [collections] if isinstance(collections, str) else list(dict.fromkeys(collections))
         record_filter = self.engine.record_filter
+        resolved = [resolve(each, self._collections, self._rule(each)) for each in ids]
+        filters = {
+            each.id: each.filters([*map(record_filter, self._filters.get(each.id, ()))])
+            for each in resolved
+        }
         return Submission.parse(
-            [resolve(each, self._collections, self._rule(each)) for each in ids],
+            resolved,
             self.tile_grid,
             tile_indices,
             periods,
-            {each: [record_filter(given) for given in self._filters.get(each, ())] for each in ids},
+            filters,
             existing,
             None if images is None else parse_listed(images, ids),
         )
