@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .items import Group, ImageInfo, Item
     from .listed import Listed
     from .ordering import Order, Submission
-    from .sensors.base import Band, Collection
+    from .sensors.base import Collection
     from .stores.base import Store
 
 
@@ -228,7 +228,7 @@ def image_section(groups: Sequence[Group], collection: Collection, nodata: float
     """Return the section `image` of an item's metadata: all that its stack is built from."""
     collection = replace(collection, nodata=nodata)
     return {
-        "bands": [_band(band, nodata) for band in collection.stack_bands],
+        "bands": [_band(collection, name) for name in collection.chosen],
         "dtype": collection.stack_dtype,
         "nodata": nodata,
         "nodata_in_valid_range": list(collection.nodata_in_valid_range),
@@ -246,7 +246,8 @@ def image_section(groups: Sequence[Group], collection: Collection, nodata: float
     }
 
 
-def _band(band: Band, nodata: float) -> dict[str, Any]:
+def _band(collection: Collection, name: str) -> dict[str, Any]:
+    band = collection.band(name)
     described: dict[str, Any] = {"name": band.name, "native": band.native}
     scale, offset = band.file_scale
     if (scale, offset) != (1.0, 0.0):
@@ -256,10 +257,12 @@ def _band(band: Band, nodata: float) -> dict[str, Any]:
         described["dtype"] = band.file_dtype
     if band.units is not None:
         described["units"] = band.units
-    if (valid_range := band.file_range(nodata)) is not None:
+    if (valid_range := band.file_range(collection.nodata)) is not None:
         described["valid_range"] = list(valid_range)
     if band.qa:
         described["qa"] = True
+    if flags := collection.qa_bits.get(band.native):
+        described["flags"] = dict(flags)
     if band.joined is not None:
         described["joined"] = band.joined
     return described
