@@ -85,6 +85,7 @@ def of_items(order: Order) -> Iterator[str]:
             f"{_several(long)} a name of more than {LONG_NAME} characters, of which there may be "
             f"{MAX_NAME_LENGTH}"
         )
+    yield from _of_joined(order)
     if twice := {item.name: date for item in order.items if (date := _repeated(item))}:
         date = next(iter(twice.values()))
         yield (
@@ -107,6 +108,25 @@ def _of_list(order: Order) -> Iterator[str]:
         f"{len(missing):,} of {total:,} listed images: no tile, period and filter has it, or it "
         f"doesn't exist{left_out}: {', '.join(missing[:_NAMED])}{more}"
     )
+
+
+def _of_joined(order: Order) -> Iterator[str]:
+    """Say how many images another collection lacks that bands come from."""
+    for collection in order.submission.collections:
+        images = {
+            image.id: image
+            for item in order.items
+            if item.collection == collection.id
+            for group in item.groups
+            for image in group.images
+        }
+        for joined in collection.joins:
+            names = [band.name for band in collection.stack_bands if band.joined == joined]
+            if lacking := sum(joined not in image.joined for image in images.values()):
+                yield (
+                    f"{lacking:,} of {len(images):,} images {'are' if lacking > 1 else 'is'}n't in "
+                    f"{joined}: {', '.join(names)} are nodata there"
+                )
 
 
 def _several(names: Sequence[str]) -> str:

@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 
 Entry = Mapping[str, Any]
 
-#: Of a collection's definition, what changes no pixel.
-_INCIDENTAL: Final = frozenset({"title", "source", "service_start", "service_end"})
+#: Of a collection's definition, what changes no pixel. What `cloud` leaves out is a filter's.
+_INCIDENTAL: Final = frozenset(
+    {"title", "source", "service_start", "service_end", "valid_range", "units", "cloud",
+     "cloud_property"}
+)  # fmt: skip
+#: What it says of each band: that of bands that aren't chosen changes no pixel.
+_OF_BANDS: Final = ("bands", "band_dtype", "scale", "offset", "qa", "encode", "joined")
 
 
 def unlike(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,10 +37,11 @@ def unlike(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]
 
     What changes no pixel is left out.
     """
+    chosen, other = _chosen(ours), _chosen(theirs)
     return {
-        key: value
-        for key, value in ours.items()
-        if key in theirs.keys() - _INCIDENTAL and _differs(key, value, theirs[key])
+        key: ours[key]
+        for key, value in chosen.items()
+        if key in other.keys() - _INCIDENTAL and _differs(key, value, other[key])
     }
 
 
@@ -44,6 +50,16 @@ def _differs(key: str, ours: Any, theirs: Any) -> bool:
     if key != "members":
         return bool(ours != theirs)
     return ours.keys() != theirs.keys() or any(unlike(ours[each], theirs[each]) for each in ours)
+
+
+def _chosen(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition that says nothing of bands that aren't chosen."""
+    # What a definition of before there were any doesn't say.
+    said: dict[str, Any] = {"encode": {}, "joined": {}, **definition}
+    if "chosen" in said:
+        for key in said.keys() & _OF_BANDS:
+            said[key] = {name: v for name, v in said[key].items() if name in said["chosen"]}
+    return said
 
 
 def stem(entry: Entry) -> str:

@@ -235,6 +235,7 @@ def counts(item: Item, collection: Collection) -> dict[str, int]:
 
 def image_section(groups: Sequence[Group], collection: Collection, nodata: float) -> dict[str, Any]:
     """Return the section `image` of an item's metadata: all that its stack is built from."""
+    collection = collection.with_nodata(nodata)
     return {
         "bands": [_band(collection, name) for name in collection.chosen],
         "dtype": collection.stack_dtype,
@@ -274,14 +275,22 @@ def _group(group: Group, collection: Collection) -> dict[str, Any]:
 def _band(collection: Collection, name: str) -> dict[str, Any]:
     band = collection.band(name)
     described: dict[str, Any] = {"name": band.name, "native": band.native}
-    if (band.scale, band.offset) != (1.0, 0.0):
-        described |= {"scale": band.scale, "offset": band.offset}
+    scale, offset = band.file_scale
+    if (scale, offset) != (1.0, 0.0):
+        described |= {"scale": scale, "offset": offset}
+    if band.encoding is not None:
+        described["encoded"] = {"scale": band.scale, "offset": band.offset}
+        described["dtype"] = band.file_dtype
     if band.units is not None:
         described["units"] = band.units
-    if band.valid_range is not None:
-        described["valid_range"] = list(band.valid_range)
+    if (valid_range := band.file_range(collection.nodata)) is not None:
+        described["valid_range"] = list(valid_range)
     if band.qa:
         described["qa"] = True
+    if flags := collection.qa_bits.get(band.native):
+        described["flags"] = dict(flags)
+    if band.joined is not None:
+        described["joined"] = band.joined
     return described
 
 
@@ -294,13 +303,14 @@ def _image(image: ImageInfo, collection: Collection, chosen: Sequence[str]) -> d
         "system:time_start": image.time_start,
         **image.properties,
     }
-    there = [
-        band.name
-        for band in collection.stack_bands
-        if image.bands is None or band.native in image.bands
-    ]
+    there = [band.name for band in collection.stack_bands if image.has(band.native, band.joined)]
     if missing := [name for name in chosen if name not in there]:
         listed["missing"] = missing
-    if image.bands is not None and collection.validity not in (None, *image.bands):
+    if collection.validity is not None and not image.has(collection.validity):
         listed["validity"] = None
+    if image.joined:
+        listed["joined"] = {
+            collection: {"system:id": other.id, "system:version": other.version}
+            for collection, other in image.joined.items()
+        }
     return listed

@@ -15,6 +15,7 @@ from . import defaults
 from .exceptions import EmptyCollectionError, InputError
 from .geometry import LONLAT, to_crs, transform_point
 from .grouping import group_images, in_period
+from .sensors import resolve
 
 if TYPE_CHECKING:
     from .engines.base import Engine
@@ -39,7 +40,8 @@ def search_items(
 ) -> list[Item]:
     """Find what each item is made of: one request for all periods of a collection × tile.
 
-    Of merged collections it is one for each that was in service then.
+    Of merged collections it is one for each that was in service then. Where bands come from another
+    collection too, one more for what there is of that.
 
     Parameters
     ----------
@@ -102,6 +104,9 @@ def _search(
     wanted = None if listed is None else listed[collection.id]
     images = engine.search(collection, tile, start, end, given, wanted)
     check_resolution(collection, tile, images)
+    for joined in collection.joins if images else ():
+        others = engine.search(resolve(joined), tile, start, end, (), wanted)
+        images = _joined(images, joined, others)
     groups = group_images(images, collection, _longitude(tile))
     return [replace(each, collection=collection.id) for each in groups] if is_member else groups
 
@@ -110,6 +115,19 @@ def _in_service(collection: Collection, start: dt.datetime, end: dt.datetime) ->
     """Whether a collection can have images of a time, by its dates of service."""
     first, last = collection.service_start, collection.service_end
     return (first is None or first <= end.date()) and (last is None or start.date() <= last)
+
+
+def _joined(
+    images: Iterable[ImageInfo], collection_id: str, others: Iterable[ImageInfo]
+) -> list[ImageInfo]:
+    """Give images those of another collection that have the same ``system:index``."""
+    named = {other.index: other for other in others}
+    return [
+        replace(image, joined={**image.joined, collection_id: named[image.index]})
+        if image.index in named
+        else image
+        for image in images
+    ]
 
 
 def split_items(

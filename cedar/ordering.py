@@ -288,12 +288,7 @@ class Order:
                 f"the periods run to {span.end:%Y-%m-%d}, past the end that was asked for "
                 f"({asked:%Y-%m-%d}): the period that contains it is taken whole"
             )
-        return lines + [
-            f"{collection.id}: the nodata value {collection.nodata:g} is a valid value of "
-            + ", ".join(collection.nodata_in_valid_range)
-            for collection in self.submission.collections
-            if collection.nodata_in_valid_range
-        ]
+        return lines
 
 
 def recorded_filters(
@@ -303,6 +298,8 @@ def recorded_filters(
 ) -> dict[str, list[Mapping[str, Any]]]:
     """Filters of collections, and of what merged ones are of, by id, as an engine records them.
 
+    That of `cloud` is among them.
+
     Parameters
     ----------
     filters
@@ -310,8 +307,11 @@ def recorded_filters(
     record
         The engine's way to put one.
     """
-    ids = [each.id for collection in collections for each in (collection, *collection.members)]
-    return {each: [record(given) for given in filters.get(each, ())] for each in dict.fromkeys(ids)}
+    return {
+        each.id: each.filters([record(given) for given in filters.get(each.id, ())])
+        for collection in collections
+        for each in (collection, *collection.members)
+    }
 
 
 def select_tiles(grid: TileGrid, tiles: Tiles) -> tuple[Tile, ...]:
@@ -363,7 +363,8 @@ def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | flo
     Raises
     ------
     InputError
-        `formatOptions` asks for one that the file's type can't hold.
+        `formatOptions` asks for one that the file's type can't hold, or that can't be told from
+        values.
     """
     value = options.get("formatOptions", {}).get("noData", collection.nodata)
     dtype = np.dtype(collection.stack_dtype)
@@ -376,4 +377,6 @@ def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | flo
             f"export_image_kwds: formatOptions noData {value} doesn't fit into {dtype}, "
             f"the type of {collection.id}"
         )
+    if value != collection.nodata:
+        collection.with_nodata(value).check_validity()
     return int(value) if dtype.kind in "iu" else float(value)

@@ -21,7 +21,7 @@ from cedar.exceptions import InputError, NameTakenError, StoreError
 from cedar.listed import parse
 from cedar.metadata import ImageMetadata
 from cedar.record import Record
-from cedar.sensors import resolve
+from cedar.sensors import definition, resolve
 from cedar.states import TaskState
 
 LT05, LE07, LC08, LC09 = (f"LANDSAT/{name}/C02/T1_L2" for name in ("LT05", "LE07", "LC08", "LC09"))
@@ -32,6 +32,19 @@ LANDSAT = {"landsat": {"merge": ALL, "bands": BANDS}}
 THREE = ("2022-05-01", "2022-06-10")
 #: Landsat 5 was in service, and then 8.
 TWO = ("2012-04-01", "2013-05-01")
+HLS = "NASA/HLS/HLSL30/v002"
+NODATA = 65535
+RED = {"scale": 0.0001, "offset": -0.5, "dtype": "uint16"}
+#: Integers of one scale, and floats.
+MIXED = {
+    "mixed": {
+        "merge": [LC08, HLS],
+        "bands": ["red", "nir"],
+        "encode": {"red": RED, "nir": RED},
+        "group_by": "solar_day",
+        "nodata": NODATA,
+    }
+}
 CLOUDY = [{"function": "lte", "name": "CLOUD_COVER", "value": 40}]
 
 
@@ -108,6 +121,15 @@ def assert_is_the_reference(tracker, name, definitions=LANDSAT):
         assert np.array_equal(pixels, np.concatenate(list(expected(collection, metadata))))
         assert [*names] == metadata.band_names
         assert (pixels != collection.nodata).any()
+
+
+def encoded(values, band, encoding):
+    """Numbers of an encoding, a half up; what would be nodata is the number beside it."""
+    physical = band.scale * values.astype("float64") + band.offset
+    numbers = np.floor((physical - encoding.get("offset", 0)) / encoding["scale"] + 0.5)
+    limits = np.iinfo(encoding["dtype"])
+    numbers = np.clip(numbers, limits.min, limits.max)
+    return np.where(numbers == NODATA, NODATA - 1, numbers)
 
 
 def members_of(metadata):
@@ -410,6 +432,57 @@ def test_an_order_may_have_a_merged_collection_and_one_of_its_members(tracker):
 def test_a_record_is_json_that_says_what_members_were(tracker):
     name, _ = tracker.submit("landsat", (0, 0), *THREE)
     record = Record.open(tracker.store, "CEDAR_TRACKING", name)
-    definition = record.view["submission"]["definitions"]["landsat"]
-    assert json.loads(json.dumps(definition))["merge"] == ALL
-    assert resolve("landsat", {"landsat": definition}) == resolve("landsat", LANDSAT)
+    said = record.view["submission"]["definitions"]["landsat"]
+    assert json.loads(json.dumps(said))["merge"] == ALL
+    assert resolve("landsat", {"landsat": said}) == resolve("landsat", LANDSAT)
+
+
+def test_members_of_different_scales_agree_where_they_are_encoded(tmp_path):
+    tracker = tracker_in(tmp_path, collections=MIXED)
+    name, _ = tracker.submit("mixed", (0, 0), "2022-05-01", "2022-05-20")
+    assert tracker.watch(name).complete
+    collection, (metadata,) = resolve("mixed", MIXED), documents(tracker, name)
+    assert (metadata.dtype, collection.stack_bytes) == ("uint16", (4, 4))
+    assert set(members_of(metadata)) == {LC08, HLS}
+    for band in metadata.bands:
+        assert (band["scale"], band["offset"]) == (0.0001, -0.5)
+    (entry,) = tracker.read(name).orders
+    with rasterio.open(tracker.store.root / entry["prefix"] / entry["outputs"][0]["name"]) as file:
+        pixels = file.read().reshape(-1, 2, 30, 40)
+        assert file.nodata == NODATA
+    catalog, seen = SyntheticCatalog(), {}
+    for group, layer in zip(metadata.groups, pixels, strict=True):
+        member = collection.source_of(group["collection"])
+        wanted = np.full((2, 30, 40), NODATA)
+        for listed in group["images"]:
+            image = catalog.image(listed["system:id"])
+            read_bands = [read(image, member.band(n).native) for n in ("red", "nir")]
+            present = np.any([each.mask for each in read_bands], axis=0)
+            if member.validity is not None:
+                present = read(image, member.validity).mask
+            for band, each, n in zip(wanted, read_bands, ("red", "nir"), strict=True):
+                band[present] = NODATA
+                there = present & each.mask
+                band[there] = encoded(each.values[there], member.band(n), RED)
+        assert np.array_equal(layer, wanted)
+        seen[member.id] = seen.get(member.id, False) or (layer != NODATA).any()
+    assert seen == {LC08: True, HLS: True}
+
+
+def test_a_record_of_encoded_members_makes_the_same_collection():
+    collection = resolve("mixed", MIXED)
+    said = json.loads(json.dumps(definition(collection)))
+    assert resolve("mixed", {"mixed": said}) == collection
+
+
+def test_clouds_of_a_member_are_its_own_filter(tmp_path):
+    tracker = tracker_in(tmp_path, collections={**LANDSAT, LC08: {"cloud": 30}})
+    name, _ = tracker.submit("landsat", (0, 0), *THREE)
+    recorded = tracker.read(name)["submission"]["filters"]
+    assert recorded == {LC08: [{"function": "lte", "name": "CLOUD_COVER", "value": 30}]}
+    (metadata,) = documents(tracker, name)
+    clouds = {
+        each: [i["CLOUD_COVER"] for g in metadata.groups for i in g["images"]
+               if g["collection"] == each] for each in (LC08, LE07, LC09)
+    }  # fmt: skip
+    assert max(clouds[LC08], default=0) <= 30 < max(clouds[LE07] + clouds[LC09])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -25,6 +26,23 @@ DTYPES: Final = (
     "float32",
     "float64",
 )
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Whole numbers that a file holds of a band, in place of the collection's own.
+
+    Attributes
+    ----------
+    scale, offset : float
+        Physical value = scale × number + offset.
+    dtype : str
+        numpy name of the type whose values they have.
+    """
+
+    scale: float
+    dtype: str
+    offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +66,11 @@ class Band:
         was chosen.
     qa : bool
         Bits or classes rather than a quantity: never averaged or interpolated.
+    encoding : Encoding or None
+        What the file holds of it; None: the collection's own numbers.
+    joined : str or None
+        Id of the collection that it comes from, whose image has the same ``system:index``; None:
+        it is the image's own.
     """
 
     name: str
@@ -59,6 +82,48 @@ class Band:
     units: str | None = None
     default: bool = True
     qa: bool = False
+    encoding: Encoding | None = None
+    joined: str | None = None
+
+    @property
+    def file_dtype(self) -> str:
+        """numpy name of the type that holds its numbers in the file."""
+        return self.dtype if self.encoding is None else self.encoding.dtype
+
+    @property
+    def file_scale(self) -> tuple[float, float]:
+        """Scale and offset of its numbers in the file."""
+        numbers = self.encoding or self
+        return numbers.scale, numbers.offset
+
+    def file_range(self, nodata: float) -> tuple[float, float] | None:
+        """Smallest and largest of its numbers in a file that mean something.
+
+        Of an encoded band none is `nodata`: that number is :func:`beside` it.
+        """
+        if self.encoding is None or self.valid_range is None:
+            return self.valid_range
+        low, high = sorted(map(self._encoded, self.valid_range))
+        return (
+            beside(nodata) if low == nodata else low,
+            beside(nodata) if high == nodata else high,
+        )
+
+    def may_be(self, nodata: float) -> bool:
+        """Whether one of its numbers that mean something is `nodata`; not where none is known."""
+        if self.encoding is not None or self.valid_range is None:
+            return False
+        return self.valid_range[0] <= nodata <= self.valid_range[1]
+
+    def _encoded(self, number: float) -> int:
+        """What the file holds of one of the collection's own numbers: a half goes up."""
+        scale, offset = self.file_scale
+        return math.floor((self.scale * number + self.offset - offset) / scale + 0.5)
+
+
+def beside(nodata: float) -> float:
+    """What stands in an encoded band for a value that would be `nodata`: one nearer to 0, or 1."""
+    return nodata + 1 if nodata <= 0 else nodata - 1
 
 
 @dataclass(frozen=True)
@@ -97,6 +162,10 @@ class Collection:
         Whether night scenes are taken.
     night_rule : (str, float) or None
         A scene whose property is at least this is a night scene.
+    cloud : float or None
+        Most percent of clouds that an image may have; None: any.
+    cloud_property : str or None
+        Property that says how many it has.
     qa_bits : mapping
         Of each QA band, by its native name: bit (or ``first-last``) → meaning.
     source : str or None
@@ -124,6 +193,8 @@ class Collection:
     allow_widening: bool = False
     night: bool = False
     night_rule: tuple[str, float] | None = None
+    cloud: float | None = None
+    cloud_property: str | None = None
     qa_bits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     source: str | None = None
     title: str | None = None
@@ -175,7 +246,7 @@ class Collection:
         """
         if self.dtype is not None:
             return self.dtype
-        dtypes = sorted({band.dtype for band in self.stack_bands})
+        dtypes = sorted({band.file_dtype for band in self.stack_bands})
         smallest = str(np.result_type(*dtypes))
         if smallest not in DTYPES:
             raise InputError(f"no one type holds {' and '.join(dtypes)}: set `dtype`")
@@ -183,22 +254,99 @@ class Collection:
 
     @property
     def stack_bytes(self) -> tuple[int, int]:
-        """Bytes that one pixel of the chosen bands takes: in the collection, and in the file."""
-        own = sum(np.dtype(band.dtype).itemsize for band in self.stack_bands)
+        """Bytes that one pixel of the chosen bands takes: each in its own type, and in the file.
+
+        An encoded band's own type is its encoding's.
+        """
+        own = sum(np.dtype(band.file_dtype).itemsize for band in self.stack_bands)
         return own, np.dtype(self.stack_dtype).itemsize * len(self.chosen)
+
+    @property
+    def joins(self) -> tuple[str, ...]:
+        """Ids of the other collections that chosen bands come from."""
+        ids = [band.joined for band in self.stack_bands if band.joined is not None]
+        return tuple(dict.fromkeys(ids))
 
     @property
     def nodata_in_valid_range(self) -> tuple[str, ...]:
         """Chosen bands in which `nodata` is also a value that means something.
 
-        A band without a `valid_range` isn't among them: nothing is known against it.
+        A band without a `valid_range` isn't among them: nothing is known against it. Nor is one
+        that is encoded: it never has that number.
         """
-        return tuple(
-            band.name
-            for band in self.stack_bands
-            if band.valid_range is not None
-            and band.valid_range[0] <= self.nodata <= band.valid_range[1]
-        )
+        if self.members:
+            doubtful = {name for each in self.members for name in each.nodata_in_valid_range}
+            return tuple(name for name in self.chosen if name in doubtful)
+        return tuple(band.name for band in self.stack_bands if band.may_be(self.nodata))
+
+    def with_nodata(self, nodata: float) -> Collection:
+        """The same with another nodata value.
+
+        Parameters
+        ----------
+        nodata : float
+            Of all its files.
+        """
+        members = tuple(member.with_nodata(nodata) for member in self.members)
+        return replace(self, nodata=nodata, members=members)
+
+    def check_validity(self) -> None:
+        """See that nodata can be told from a value in every chosen band.
+
+        Either no such value is valid in the band, or the validity band is chosen too, in which it
+        never is.
+
+        Raises
+        ------
+        InputError
+            It can't be told.
+        """
+        doubtful, advice = self.nodata_in_valid_range, ""
+        validity = next((band for band in self.bands if band.native == self.validity), None)
+        if validity is None:
+            advice = f"add {self.validity} to `bands`, " if self.validity else ""
+        elif validity.encoding is None and validity.valid_range is None:
+            advice = f"say the `valid_range` of {validity.name}, "
+        elif not validity.may_be(self.nodata):
+            if validity.name in self.chosen:
+                return
+            advice = f"choose {validity.name} too, "
+        if doubtful:
+            raise InputError(
+                f"the nodata value {self.nodata:g} is a valid value of {', '.join(doubtful)}, and "
+                f"no chosen band tells which it is: {advice}set another `nodata`, or a "
+                "`valid_range` without it"
+            )
+
+    def filters(self, given: Sequence[Mapping[str, Any]] = ()) -> list[Mapping[str, Any]]:
+        """Return what a search filters by: the filters that are `given`, and that of `cloud`.
+
+        Raises
+        ------
+        InputError
+            One that is given filters by the property of `cloud`, too.
+        """
+        if self.cloud is None or self.cloud_property is None:
+            return [*given]
+        if self.cloud_property in _strings(given):
+            raise InputError(
+                f"collection {self.id}: cloud: a filter is by {self.cloud_property}, too: give one "
+                "of the two"
+            )
+        return [*given, {"function": "lte", "name": self.cloud_property, "value": self.cloud}]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All the strings in a filter, however deep."""
+    if isinstance(value, Mapping):
+        value = [*value.values()]
+    if isinstance(value, str):
+        yield value
+        # An expression may be its JSON.
+        yield from value.split('"')
+    elif isinstance(value, Sequence):
+        for each in value:
+            yield from _strings(each)
 
 
 def catalog_page(collection_id: str) -> str:

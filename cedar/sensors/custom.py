@@ -15,7 +15,7 @@ import numpy as np
 from cedar.exceptions import InputError
 from cedar.metadata.validation import explain
 
-from .base import DTYPES, Band, Collection
+from .base import DTYPES, Band, Collection, Encoding
 
 _TEXTS: Final = {"$ref": "definitions.json#/$defs/texts"}
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
@@ -38,6 +38,7 @@ _SCHEMA: Final[dict[str, Any]] = {
         "band_dtype": {"type": "object", "additionalProperties": {"enum": list(DTYPES)}},
         "units": {"type": "object", "additionalProperties": {"type": "string"}},
         "qa": {"type": "object", "additionalProperties": {"type": "boolean"}},
+        "joined": {"type": "object", "additionalProperties": {"type": "string"}},
         "pass_properties": _TEXTS,
         "service_start": _DATE_OR_NULL,
         "service_end": _DATE_OR_NULL,
@@ -49,6 +50,7 @@ _SCHEMA: Final[dict[str, Any]] = {
             "minItems": 2,
             "maxItems": 2,
         },
+        "cloud_property": _TEXT_OR_NULL,
         "qa_bits": {
             "type": "object",
             "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}},
@@ -67,6 +69,8 @@ _OF_BANDS: Final = {
     "offset": "offset",
     "units": "units",
     "qa": "qa",
+    "encoding": "encode",
+    "joined": "joined",
 }
 
 
@@ -84,11 +88,15 @@ def define(
         if wrong := explain(settings, _SCHEMA):
             raise InputError(wrong)
         # A definition says all there is: what cedar knows may have changed since.
-        if known is None or "chosen" in settings:
+        is_definition = "chosen" in settings
+        if known is None or is_definition:
             known = Collection(collection_id, bands=(), chosen=())
             _require(settings)
         collection = _merged(settings, known)
         check(collection)
+        if not is_definition:
+            # What was ordered when this was a mere warning is still an order.
+            collection.check_validity()
     except InputError as error:
         raise InputError(f"collection {collection_id}: {error}") from error
     return collection
@@ -124,7 +132,7 @@ def _require(settings: Mapping[str, Any]) -> None:
 
 def _merged(settings: Mapping[str, Any], known: Collection) -> Collection:
     bands, chosen = _bands(settings, known)
-    bands = [replace(band, default=band.name in chosen) for band in _overridden(bands, settings)]
+    bands = [replace(band, default=band.name in chosen) for band in overridden(bands, settings)]
     fields: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in settings.items()
@@ -133,7 +141,18 @@ def _merged(settings: Mapping[str, Any], known: Collection) -> Collection:
     for key in ("service_start", "service_end"):
         if fields.get(key):
             fields[key] = dt.date.fromisoformat(fields[key])
+    if _encodes_anew(settings, known):
+        fields["dtype"] = None
     return replace(known, bands=tuple(bands), chosen=tuple(chosen), **fields)
+
+
+def _encodes_anew(settings: Mapping[str, Any], known: Collection) -> bool:
+    """Whether the file's type is to follow from encodings: nothing that is given is that type.
+
+    `dtype` of a collection that cedar doesn't know is that of its bands.
+    """
+    is_new = not known.bands and "chosen" not in settings
+    return "encode" in settings and (is_new or "dtype" not in settings)
 
 
 def _bands(settings: Mapping[str, Any], known: Collection) -> tuple[Sequence[Band], Sequence[str]]:
@@ -185,21 +204,28 @@ def distinct(names: Iterable[str]) -> list[str]:
     return listed
 
 
-def _overridden(bands: Sequence[Band], settings: Mapping[str, Any]) -> Sequence[Band]:
-    """Give bands what settings say of them: one value for all but QA, or one for each named."""
+def overridden(bands: Sequence[Band], settings: Mapping[str, Any]) -> Sequence[Band]:
+    """Return bands with what settings say of them: one value for each named, or for all.
+
+    All are the collection's own quantities.
+    """
     for attribute, key in _OF_BANDS.items():
         given = settings.get(key, {})
         if not isinstance(given, Mapping):
-            given = {band.name: given for band in bands if not band.qa}
-        changes: dict[str, Any] = {
-            _find(bands, name).name: tuple(value) if isinstance(value, list) else value
-            for name, value in given.items()
-        }
+            given = {band.name: given for band in bands if not (band.qa or band.joined)}
+        changes = {_find(bands, name).name: _value(value) for name, value in given.items()}
         bands = [
             replace(band, **{attribute: changes[band.name]}) if band.name in changes else band
             for band in bands
         ]
     return bands
+
+
+def _value(given: Any) -> Any:
+    """What a band has of a setting."""
+    if isinstance(given, Mapping):
+        return Encoding(**given)
+    return tuple(given) if isinstance(given, list) else given
 
 
 def check(collection: Collection) -> None:
@@ -211,6 +237,9 @@ def check(collection: Collection) -> None:
         It is such.
     """
     _check_bands(collection)
+    for band in collection.bands:
+        if band.encoding is not None:
+            _check_encoding(band, band.encoding, collection)
     _check_nodata(collection)
     own, stacked = collection.stack_bytes
     if stacked > own and not collection.allow_widening:
@@ -223,6 +252,30 @@ def check(collection: Collection) -> None:
         raise InputError(
             "group_by: cedar doesn't know what tells its passes apart; use solar_day instead of "
             "pass"
+        )
+    if collection.cloud is not None and collection.cloud_property is None:
+        raise InputError(
+            "cloud: cedar doesn't know which property says how cloudy an image is; use `filters`"
+        )
+
+
+def _check_encoding(band: Band, encoding: Encoding, collection: Collection) -> None:
+    if band.qa:
+        raise InputError(f"encode, {band.name}: bits and classes aren't quantities: leave it out")
+    if not (math.isfinite(encoding.scale) and math.isfinite(encoding.offset)):
+        raise InputError(f"encode, {band.name}: a number isn't finite")
+    dtype = collection.stack_dtype
+    if band.name in collection.chosen and not np.can_cast(encoding.dtype, dtype):
+        raise InputError(
+            f"encode, {band.name}: {encoding.dtype} doesn't fit the file's {dtype}: choose another "
+            "`dtype` of one of them"
+        )
+    low, high = band.file_range(math.inf) or (0, 0)
+    limits = np.iinfo(encoding.dtype)
+    if not limits.min <= low <= high <= limits.max:
+        raise InputError(
+            f"encode, {band.name}: its valid range would be {low:.0f} to {high:.0f}, more than "
+            f"{encoding.dtype} holds: choose another scale, offset or dtype"
         )
 
 

@@ -29,8 +29,10 @@ _SCHEMA: Final[dict[str, Any]] = {
     "unevaluatedProperties": False,
 }
 #: What is said of the file.
-_OWN: Final = ("merge", "members", "bands", "dtype", "nodata", "group_by", "allow_widening")
-#: What may be said for all members that don't say it themselves.
+_OWN: Final = (
+    "merge", "members", "bands", "dtype", "nodata", "encode", "group_by", "allow_widening",
+)  # fmt: skip
+#: What may be said for all members that don't say it themselves, as `encode` may.
 _SHARED: Final = ("resampling", "night")
 #: Of a band, what has to be one for all of a file.
 _ALIKE: Final = ("scale", "offset", "units", "qa")
@@ -55,16 +57,17 @@ def define(
         The settings can't be used, or what members say of a band differs.
     """
     _check(collection_id, settings, definitions)
-    shared = {key: settings[key] for key in _SHARED if key in settings}
     # A definition says all there is of its members: what cedar knows of them may have changed.
-    theirs = settings.get("members") or definitions
-    given = {
-        each: said for each in settings["merge"] if (said := shared | {**theirs.get(each, {})})
-    }
-    members = [resolve(each, {**theirs, **given}) for each in settings["merge"]]
+    is_definition = "members" in settings
+    theirs = settings["members"] if is_definition else definitions
+    members = [resolve(each, theirs) for each in settings["merge"]]
     try:
-        collection = _merged(collection_id, settings, members)
-        custom.check(collection)
+        shared = [_shared(settings, theirs.get(each.id, {}), each) for each in members]
+        collection = _merged(collection_id, settings, shared)
+        for each in (*collection.members, collection):
+            custom.check(each)
+        if not is_definition:
+            collection.check_validity()
     except InputError as error:
         raise InputError(f"collection {collection_id}: {error}") from error
     return collection
@@ -101,35 +104,46 @@ def _check(
         raise InputError(f"collection {collection_id}: {wrong}")
 
 
+def _shared(settings: Mapping[str, Any], own: Mapping[str, Any], member: Collection) -> Collection:
+    """Return a member with what is said for all of them, and not by itself."""
+    said = {key: settings[key] for key in _SHARED if key in settings and key not in own}
+    encode = {
+        name: encoding
+        for name, encoding in settings.get("encode", {}).items()
+        if _has(member, name) and name not in own.get("encode", {})
+    }
+    bands = tuple(custom.overridden(member.bands, {"encode": encode}))
+    return replace(member, bands=bands, **said)
+
+
 def _merged(
     collection_id: str, settings: Mapping[str, Any], members: Sequence[Collection]
 ) -> Collection:
-    chosen = tuple(settings.get("bands") or _defaults(members))
-    bands = tuple(_band(name, members) for name in custom.distinct(chosen))
-    rule = settings.get("group_by") or _agreed("group_by", members)
-    members = [_member(each, chosen, rule) for each in members]
+    chosen = tuple(custom.distinct(settings.get("bands") or _defaults(members)))
+    _require_bands((*chosen, *settings.get("encode", {})), members)
+    nodata = settings["nodata"] if "nodata" in settings else _agreed("nodata", members)
+    widening = all(member.allow_widening for member in members)
     starts = [member.service_start for member in members]
     ends = [member.service_end for member in members]
     sizes = [member.resolution for member in members]
-    widening = all(member.allow_widening for member in members)
-    return Collection(
+    whole = Collection(
         collection_id,
-        bands,
+        tuple(_band(name, members, nodata) for name in chosen),
         chosen,
-        nodata=settings["nodata"] if "nodata" in settings else _agreed("nodata", members),
+        nodata=nodata,
         dtype=settings.get("dtype"),
         validity=_validity(members),
-        group_by=rule,
+        group_by=settings.get("group_by") or _agreed("group_by", members),
         pass_properties=_union(member.pass_properties for member in members),
         properties=_union(member.properties for member in members),
         service_start=_of_all(min, starts),
         service_end=_of_all(max, ends),
         resolution=_of_all(min, sizes),
         allow_widening=settings.get("allow_widening", widening),
-        qa_bits=_qa_bits(members, chosen),
         title=f"{', '.join(member.id for member in members)}, merged",
-        members=tuple(members),
     )
+    read = tuple(_member(member, whole) for member in members)
+    return replace(whole, members=read, qa_bits=_qa_bits(read, chosen))
 
 
 def _defaults(members: Sequence[Collection]) -> tuple[str, ...]:
@@ -154,25 +168,43 @@ def _agreed(attribute: str, members: Sequence[Collection]) -> Any:
     return wanted
 
 
-def _band(name: str, members: Sequence[Collection]) -> Band:
+def _require_bands(names: Iterable[str], members: Sequence[Collection]) -> None:
+    known = sorted({band.name for member in members for band in member.bands})
+    for name in names:
+        if name not in known:
+            (nearest,) = get_close_matches(name, known, n=1, cutoff=0)
+            raise InputError(
+                f"{members[0].id} has no band {name!r}, nor has any other member; the nearest is "
+                f"{nearest!r}"
+            )
+
+
+def _band(name: str, members: Sequence[Collection], nodata: float) -> Band:
     """Return a band of the file: one meaning of its numbers, whichever member they are of."""
     owners = [member for member in members if _has(member, name)]
-    if not owners:
-        names = {band.name for member in members for band in member.bands}
-        (nearest,) = get_close_matches(name, sorted(names), n=1, cutoff=0)
-        raise InputError(
-            f"{members[0].id} has no band {name!r}, nor has any other member; the nearest is "
-            f"{nearest!r}"
-        )
-    first, *others = bands = [owner.band(name) for owner in owners]
-    for owner, other in zip(owners[1:], others, strict=True):
-        _require_alike(first, owners[0], other, owner)
+    bands = [_in_file(owner.band(name), nodata) for owner in owners]
+    for owner, band in zip(owners, bands, strict=True):
+        _require_alike(bands[0], owners[0], band, owner)
     return replace(
-        first,
+        bands[0],
         native=name,
         dtype=str(np.result_type(*(band.dtype for band in bands))),
         valid_range=_around([band.valid_range for band in bands]),
         default=True,
+    )
+
+
+def _in_file(band: Band, nodata: float) -> Band:
+    """Return a band as if the collection had the numbers that the file has."""
+    scale, offset = band.file_scale
+    return replace(
+        band,
+        dtype=band.file_dtype,
+        scale=scale,
+        offset=offset,
+        valid_range=band.file_range(nodata),
+        encoding=None,
+        joined=None,
     )
 
 
@@ -199,24 +231,33 @@ def _has(member: Collection, name: str) -> bool:
     return any(band.name == name for band in member.bands)
 
 
-def _member(member: Collection, chosen: Sequence[str], group_by: Any) -> Collection:
-    """Return a member as it is read here."""
-    own = tuple(name for name in chosen if _has(member, name))
+def _member(member: Collection, whole: Collection) -> Collection:
+    """Return a member as it is read here: the file is the whole's."""
+    own = tuple(name for name in whole.chosen if _has(member, name))
     if not own:
-        raise InputError(f"{member.id} has none of the bands {', '.join(chosen)}: leave it out")
-    if group_by == "pass" and not member.pass_properties:
+        raise InputError(
+            f"{member.id} has none of the bands {', '.join(whole.chosen)}: leave it out"
+        )
+    if whole.group_by == "pass" and not member.pass_properties:
         raise InputError(
             f"group_by: cedar doesn't know what tells passes of {member.id} apart; use solar_day "
             "instead of pass"
         )
-    bands = tuple(replace(band, default=band.name in own) for band in member.bands)
-    return replace(member, bands=bands, chosen=own, group_by=group_by)
+    return replace(
+        member,
+        bands=tuple(replace(band, default=band.name in own) for band in member.bands),
+        chosen=own,
+        nodata=whole.nodata,
+        dtype=whole.stack_dtype,
+        group_by=whole.group_by,
+        allow_widening=True,
+    )
 
 
 def _validity(members: Sequence[Collection]) -> str | None:
-    """Return the chosen band that is the validity band of every member, if there is one."""
+    """Return the common name of all members' validity bands, if they have one."""
     names = {
-        next((band.name for band in member.stack_bands if band.native == member.validity), None)
+        next((band.name for band in member.bands if band.native == member.validity), None)
         for member in members
     }
     return names.pop() if len(names) == 1 else None

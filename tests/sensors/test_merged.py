@@ -20,6 +20,9 @@ def merge(*members, definitions=None, group_by=None, **settings):
     return resolve("many", {"many": asked, **(definitions or {})}, group_by)
 
 
+RED = {"red": {"scale": 0.0002, "offset": -0.5, "dtype": "uint16"}}
+
+
 def own(**changes):
     """Settings of a collection that cedar doesn't know."""
     return {OWN: {**OWN_SETTINGS, **changes}}
@@ -83,7 +86,8 @@ def test_members_keep_what_is_their_own_and_take_the_rest():
     assert (tm.resampling, tm.night, tm.validity) == ("mean", False, "QA_PIXEL")
     assert (oli.resampling, oli.night, oli.chosen) == ("bilinear", True, ("nir", "qa"))
     assert many.validity == "qa"
-    assert merge(LT05, LC08, bands=["nir"]).validity is None
+    assert merge(LT05, LC08, bands=["nir"]).validity == "qa"
+    assert merge(LC08, S2, bands=["red"], nodata=65535, encode=RED).validity is None
 
 
 def test_one_rule_for_groups_holds_for_all():
@@ -133,7 +137,14 @@ def test_a_definition_holds_though_cedar_knows_members_otherwise_now():
         ([LC08, OWN], {"bands": ["thermal"], "group_by": "solar_day"}, f"{OWN} has none of the "
          "bands thermal: leave it out"),
         ([LT05, "LANDSAT/LT05/C02/T1_TOA"], {"bands": ["qa"]}, "nodata is 0 of .* and -9999 of"),
-        (["LANDSAT/LC08/C02/T1_L2", "NASA/HLS/HLSL30/v002"], {}, "band 'blue' has scale"),
+        ([LC08, "NASA/HLS/HLSL30/v002"], {"nodata": 0}, "band 'blue' has scale"),
+        ([LC08, S2], {"encode": {"rde": RED["red"]}, "nodata": 0}, "has no band 'rde'"),
+        ([LC08, S2], {"encode": {"red": {**RED["red"], "dtype": "int16"}}, "bands": ["red"],
+         "nodata": 65535}, "nodata 65535 doesn't fit int16"),
+        ([LC08, S2], {"encode": {"red": {**RED["red"], "scale": 1e-6}}, "bands": ["red"],
+         "nodata": 65535}, "encode, red: its valid range would be"),
+        ([LC08, LT05], {"bands": ["red"], "nodata": 5},
+         "the nodata value 5 is a valid value of red, .*: add qa to `bands`, "),
         (["COPERNICUS/S1_GRD", OWN], {}, "no bands in common by default"),
     ],
 )  # fmt: skip
@@ -179,3 +190,34 @@ def test_a_merged_band_says_what_its_members_say():
 def test_a_definition_is_what_a_record_may_hold():
     said = definition(merge(LT05, LC08))
     assert explain(said, {"$ref": "definitions.json#/$defs/collection"}) is None
+
+
+def test_an_encoding_is_for_all_members_that_have_the_band_and_no_own_one():
+    mine = {"red": {"scale": 0.0004, "offset": -0.5, "dtype": "uint16"}}
+    many = merge(LC08, S2, bands=["red", "rededge1"], nodata=65535, encode=RED)
+    assert [member.band("red").encoding.scale for member in many.members] == [0.0002, 0.0002]
+    red = many.band("red")
+    assert (red.scale, red.offset, red.dtype, red.encoding) == (0.0002, -0.5, "uint16", None)
+    with pytest.raises(InputError, match=f"'red' has scale 0.0002 in {LC08} and 0.0004 in {S2}"):
+        merge(LC08, S2, bands=["red"], nodata=65535, encode=RED, definitions={S2: {"encode": mine}})
+    alone = {S2: {"encode": RED}, LC08: {"encode": RED}}
+    assert merge(LC08, S2, bands=["red"], nodata=65535, definitions=alone).members[0].chosen
+
+
+def test_what_is_encoded_is_never_nodata_though_its_range_is_around_that():
+    signed = {"red": {"scale": 0.0002, "dtype": "int16"}}
+    many = merge(LC08, S2, bands=["red"], nodata=0, encode=signed)
+    low, high = many.band("red").valid_range
+    assert low < 0 < high
+    assert many.nodata_in_valid_range == ()
+
+
+def test_a_definition_of_before_is_not_held_to_the_validity_band():
+    said = definition(merge(LT05, LC08, bands=["nir"]))
+    assert resolve("many", {"many": {**said, "nodata": 5}}).nodata_in_valid_range == ("nir",)
+
+
+def test_another_nodata_value_is_every_members():
+    other = merge(LT05, LC08).with_nodata(1)
+    assert {other.nodata, *(member.nodata for member in other.members)} == {1}
+    assert "red" in other.nodata_in_valid_range
