@@ -71,6 +71,7 @@ def _describe(collection: Collection) -> Iterator[str]:
         "file type": f"{collection.stack_dtype}, nodata {collection.nodata:g}",
         "valid where": collection.validity and f"{collection.validity} is unmasked",
         "members": ", ".join(member.id for member in collection.members),
+        "clouds": collection.cloud_property,
         "properties": ", ".join(collection.properties),
         "source": collection.source,
     }
@@ -83,13 +84,17 @@ def _describe(collection: Collection) -> Iterator[str]:
             (
                 band.name,
                 _native(collection, band.name),
-                band.dtype,
-                f"{band.scale:g}",
-                f"{band.offset:g}",
+                band.file_dtype,
+                *(f"{number:g}" for number in band.file_scale),
                 band.units or "",
-                "{:g} to {:g}".format(*band.valid_range) if band.valid_range else "",
+                "{:g} to {:g}".format(*held) if held else "",
                 "yes" if band.name in collection.chosen else "no",
             )
             for band in collection.bands
+            for held in [band.file_range(collection.nodata)]
         ),
     )
+    for joined in {band.joined: None for band in collection.bands if band.joined}:
+        names = [band.name for band in collection.bands if band.joined == joined]
+        yield ""
+        yield f"{', '.join(names)}: joined from {joined}, by system:index"
