@@ -52,12 +52,16 @@ def of_collections(order: Order) -> Iterator[str]:
                 f"{collection.stack_dtype}, and {own} in the collection"
             )
         yield from _of_lacking(collection)
+        # Of merged collections it is mostly the same of all.
+        doubts: dict[str, list[str]] = {}
         for each in collection.sources:
             if doubt := _of_pixels(each, submission.tiles[0]):
-                yield (
-                    f"{each.id}: {doubt}; in UTM its own edges are {landsat.EDGE_OFFSET} m off "
-                    f"the multiples of {each.resolution:g} m"
+                doubt += (
+                    f"; in UTM its own edges are {landsat.EDGE_OFFSET} m off the multiples of "
+                    f"{each.resolution:g} m"
                 )
+                doubts.setdefault(doubt, []).append(each.id)
+        yield from (f"{', '.join(ids)}: {doubt}" for doubt, ids in doubts.items())
 
 
 def _of_lacking(collection: Collection) -> Iterator[str]:
@@ -112,12 +116,16 @@ def _of_list(order: Order) -> Iterator[str]:
 
 def _of_joined(order: Order) -> Iterator[str]:
     """Say how many images another collection lacks that bands come from."""
-    for collection in order.submission.collections:
+    sources = [
+        (whole.id, source) for whole in order.submission.collections for source in whole.sources
+    ]
+    for whole, collection in sources:
         images = {
             image.id: image
             for item in order.items
-            if item.collection == collection.id
+            if item.collection == whole
             for group in item.groups
+            if group.collection in (None, collection.id)
             for image in group.images
         }
         for joined in collection.joins:

@@ -7,6 +7,7 @@ itself; what the merged one says is what the file holds. Its own names of bands 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Final
@@ -128,7 +129,7 @@ def _merged(
     sizes = [member.resolution for member in members]
     whole = Collection(
         collection_id,
-        tuple(_band(name, members, nodata) for name in chosen),
+        _bands(chosen, members, nodata),
         chosen,
         nodata=nodata,
         dtype=settings.get("dtype"),
@@ -143,7 +144,7 @@ def _merged(
         title=f"{', '.join(member.id for member in members)}, merged",
     )
     read = tuple(_member(member, whole) for member in members)
-    return replace(whole, members=read, qa_bits=_qa_bits(read, chosen))
+    return replace(whole, members=read, qa_bits=_qa_bits(whole.bands, read))
 
 
 def _defaults(members: Sequence[Collection]) -> tuple[str, ...]:
@@ -177,6 +178,17 @@ def _require_bands(names: Iterable[str], members: Sequence[Collection]) -> None:
                 f"{members[0].id} has no band {name!r}, nor has any other member; the nearest is "
                 f"{nearest!r}"
             )
+
+
+def _bands(chosen: Sequence[str], members: Sequence[Collection], nodata: float) -> tuple[Band, ...]:
+    """Return the chosen bands, and the others as far as members agree on them."""
+    bands = [_band(name, members, nodata) for name in chosen]
+    names = _union((band.name for band in member.bands) for member in members)
+    for name in names:
+        if name not in chosen:
+            with suppress(InputError):
+                bands.append(replace(_band(name, members, nodata), default=False))
+    return tuple(bands)
 
 
 def _band(name: str, members: Sequence[Collection], nodata: float) -> Band:
@@ -263,14 +275,14 @@ def _validity(members: Sequence[Collection]) -> str | None:
     return names.pop() if len(names) == 1 else None
 
 
-def _qa_bits(members: Sequence[Collection], chosen: Sequence[str]) -> dict[str, dict[str, str]]:
+def _qa_bits(bands: Sequence[Band], members: Sequence[Collection]) -> dict[str, dict[str, str]]:
     """Return the bits that mean the same in all members that have the band."""
     found: dict[str, dict[str, str]] = {}
-    for name in chosen:
+    for band in bands:
         first, *others = [
-            member.qa_bits.get(member.band(name).native, {})
+            member.qa_bits.get(member.band(band.name).native, {})
             for member in members
-            if name in member.chosen
+            if _has(member, band.name)
         ]
         same = {
             bit: meaning
@@ -278,7 +290,7 @@ def _qa_bits(members: Sequence[Collection], chosen: Sequence[str]) -> dict[str, 
             if all(other.get(bit) == meaning for other in others)
         }
         if same:
-            found[name] = same
+            found[band.name] = same
     return found
 
 

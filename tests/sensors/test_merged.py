@@ -55,7 +55,8 @@ def test_only_bits_that_mean_the_same_in_all_members_are_named():
     qa = merge(LT05, LC08).qa_bits["qa"]
     assert {"2", "14-15"} & set(known()[LC08].qa_bits["QA_PIXEL"]) == {"2", "14-15"}
     assert qa == known()[LT05].qa_bits["QA_PIXEL"]
-    assert "radsat" not in merge(LT05, LC08).qa_bits
+    both = merge(LT05, LC08).qa_bits["radsat"]
+    assert both == {bit: f"band {int(bit) + 1} saturated" for bit in "012346"}
 
 
 def test_a_band_that_some_lack_may_be_chosen():
@@ -143,8 +144,8 @@ def test_a_definition_holds_though_cedar_knows_members_otherwise_now():
          "nodata": 65535}, "nodata 65535 doesn't fit int16"),
         ([LC08, S2], {"encode": {"red": {**RED["red"], "scale": 1e-6}}, "bands": ["red"],
          "nodata": 65535}, "encode, red: its valid range would be"),
-        ([LC08, LT05], {"bands": ["red"], "nodata": 5},
-         "the nodata value 5 is a valid value of red, .*: add qa to `bands`, "),
+        ([LC08, LT05], {"bands": ["red", "radsat"]},
+         "the nodata value 0 is a valid value of radsat, .*: choose qa too, "),
         (["COPERNICUS/S1_GRD", OWN], {}, "no bands in common by default"),
     ],
 )  # fmt: skip
@@ -221,3 +222,11 @@ def test_another_nodata_value_is_every_members():
     other = merge(LT05, LC08).with_nodata(1)
     assert {other.nodata, *(member.nodata for member in other.members)} == {1}
     assert "red" in other.nodata_in_valid_range
+
+
+def test_bands_that_are_not_chosen_are_known_as_far_as_members_agree():
+    many = merge(LC08, S2, bands=["red"], nodata=65535, encode=RED)
+    names = {band.name for band in many.bands if not band.default}
+    assert {"qa", "scl", "rededge1", "thermal"} <= names
+    assert not {"blue", "nir", "red"} & names
+    assert many.qa_bits.keys() >= {"qa"}
