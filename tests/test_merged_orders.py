@@ -8,7 +8,9 @@ import json
 import numpy as np
 import pytest
 import rasterio
+from exported import exporting
 from exporting import Exporter, exporting_tracker
+from orders import utm_grid
 
 from cedar import LocalStore, TileGrid, Tracker, defaults
 from cedar.cautions import of_collections
@@ -486,3 +488,30 @@ def test_clouds_of_a_member_are_its_own_filter(tmp_path):
                if g["collection"] == each] for each in (LC08, LE07, LC09)
     }  # fmt: skip
     assert max(clouds[LC08], default=0) <= 30 < max(clouds[LE07] + clouds[LC09])
+
+
+def test_what_the_service_exports_is_what_cedar_pulls(tmp_path):
+    when = ("2022-05-01", "2022-05-12")
+    settings = {"collections": LANDSAT}
+    with exporting("gcs", tmp_path / "here", emulator={"catalog": None}, **settings) as (
+        _,
+        tracker,
+    ):
+        name, _ = tracker.submit("landsat", (0, 0), *when)
+        assert tracker.watch(name, interval=0.05).complete
+        tracker.download(tracker.read(name), tmp_path / "exported")
+    own = Tracker(
+        utm_grid(), LocalStore(tmp_path / "own"), engine=EarthEngine(url="emulator"), **settings
+    )
+    other, _ = own.submit("landsat", (0, 0), *when)
+    (entry,) = own.watch(other).orders
+    with rasterio.open(own.store.root / entry["prefix"] / entry["outputs"][0]["name"]) as file:
+        whole, names = file.read(), file.descriptions
+    files = sorted((tmp_path / "exported").rglob("*.tif"))
+    assert len(files) > 1
+    for path in files:
+        row, column = (int(each) for each in path.stem.rsplit("-", 2)[1:])
+        with rasterio.open(path) as file:
+            part = whole[:, row : row + file.height, column : column + file.width]
+            assert np.array_equal(file.read(), part)
+            assert file.descriptions == names
