@@ -90,7 +90,8 @@ def of_items(order: Order) -> Iterator[str]:
             f"{MAX_NAME_LENGTH}"
         )
     yield from _of_joined(order)
-    if twice := {item.name: date for item in order.items if (date := _repeated(item))}:
+    layered = [item for item in order.items if not collections[item.collection].is_composite]
+    if twice := {item.name: date for item in layered if (date := _repeated(item))}:
         date = next(iter(twice.values()))
         yield (
             f"{_several([*twice])} several passes on one day, such as {date}: each is a layer, "

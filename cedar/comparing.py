@@ -55,7 +55,7 @@ def _differs(key: str, ours: Any, theirs: Any) -> bool:
 def _chosen(definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition that says nothing of bands that aren't chosen."""
     # What a definition of before there were any doesn't say.
-    said: dict[str, Any] = {"encode": {}, "joined": {}, **definition}
+    said: dict[str, Any] = {"encode": {}, "joined": {}, "recipe": None, **definition}
     if "chosen" in said:
         for key in said.keys() & _OF_BANDS:
             said[key] = {name: v for name, v in said[key].items() if name in said["chosen"]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .exceptions import InputError, NotFoundError
@@ -16,6 +17,7 @@ from .metadata import ImageMetadata
 from .metadata.document import program
 from .metadata.validation import SCHEMA_VERSION
 from .ordering import file_nodata
+from .recipes import COUNT, REFLECTIVE
 from .sensors import definition
 from .states import TaskState
 from .stores.base import document_key
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from .items import Group, ImageInfo, Item
     from .listed import Listed
     from .ordering import Order, Submission
+    from .recipes import Index
     from .sensors.base import Collection
     from .stores.base import Store
 
@@ -118,7 +121,8 @@ def image_document(
             "request_id": listed["request_id"],
         },
         "image": with_bands(
-            image_section(item.groups, collection, listed["nodata"]), listed.get("bands")
+            image_section(item.groups, collection, listed["nodata"], item.dropped),
+            listed.get("bands"),
         ),
     }
 
@@ -138,7 +142,8 @@ def with_bands(image: Mapping[str, Any], names: Sequence[str] | None) -> dict[st
         return dict(image)
     bands = [band for band in image["bands"] if band["name"] in names]
     some = {**image, "bands": bands, "presence": image.get("presence", image["bands"])}
-    if members := image.get("members"):
+    # What a recipe reads isn't less because less is made.
+    if (members := image.get("members")) and "recipe" not in image:
         some["members"] = {each: with_bands(form, names) for each, form in members.items()}
     return some
 
@@ -224,19 +229,44 @@ def entry(item: Item, collection: Collection, order: Order) -> dict[str, Any]:
     }
 
 
-def counts(item: Item, collection: Collection) -> dict[str, int]:
-    """Return what an entry counts of an item."""
+def counts(
+    item: Item, collection: Collection, names: Sequence[str] | None = None
+) -> dict[str, int]:
+    """Return what an entry counts of an item.
+
+    Parameters
+    ----------
+    names
+        Of its bands, where it has not all of them.
+    """
+    n_bands = len(collection.file_bands if names is None else names)
     return {
         "n_images": item.n_images,
         "n_groups": len(item.groups),
-        "n_bands": len(item.groups) * len(collection.chosen),
+        "n_bands": n_layers(item, collection) * n_bands,
     }
 
 
-def image_section(groups: Sequence[Group], collection: Collection, nodata: float) -> dict[str, Any]:
-    """Return the section `image` of an item's metadata: all that its stack is built from."""
+def n_layers(item: Item, collection: Collection) -> int:
+    """Count the layers of an item's files."""
+    return min(len(item.groups), 1) if collection.is_composite else len(item.groups)
+
+
+def image_section(
+    groups: Sequence[Group],
+    collection: Collection,
+    nodata: float,
+    dropped: Sequence[dt.date] = (),
+) -> dict[str, Any]:
+    """Return the section `image` of an item's metadata: all that its stack is built from.
+
+    Parameters
+    ----------
+    dropped
+        Dates of groups that were left out, since they have no pixels.
+    """
     collection = collection.with_nodata(nodata)
-    return {
+    image = {
         "bands": [_band(collection, name) for name in collection.chosen],
         "dtype": collection.stack_dtype,
         "nodata": nodata,
@@ -247,29 +277,83 @@ def image_section(groups: Sequence[Group], collection: Collection, nodata: float
         **_members(collection),
         "groups": [_group(group, collection) for group in groups],
     }
+    return image if collection.recipe is None else _cooked(image, collection, dropped)
 
 
 def _members(collection: Collection) -> dict[str, Any]:
     """Return how images of merged collections are read, member by member."""
-    members = {
-        member.id: {
-            "bands": [_band(member, name) for name in member.chosen],
-            "validity": member.validity,
-            "resampling": member.resampling,
-        }
-        for member in collection.members
-    }
+    members = {member.id: _member(member, collection) for member in collection.members}
     return {"members": members} if members else {}
+
+
+def _member(member: Collection, collection: Collection) -> dict[str, Any]:
+    own = {band.name for band in member.bands}
+    form = {
+        "bands": [_band(member, band.name) for band in collection.read_bands if band.name in own],
+        "validity": member.validity,
+        "resampling": member.resampling,
+    }
+    if collection.recipe is not None:
+        form["presence"] = [_band(member, name) for name in member.chosen]
+        form["tests"] = _tests(member)
+    return form
+
+
+def _tests(collection: Collection) -> list[dict[str, Any]]:
+    return [
+        {"band": test.native, "bits": test.bits, "values": list(test.values)}
+        for test in collection.tests
+    ]
 
 
 def _group(group: Group, collection: Collection) -> dict[str, Any]:
     source = collection.source_of(group.collection)
+    names = [band.name for band in collection.read_bands]
     return {
         "date": group.date.isoformat(),
         "time": timestamp(group.time),
         **({} if group.collection is None else {"collection": group.collection}),
-        "images": [_image(image, source, collection.chosen) for image in group.images],
+        "images": [_image(image, source, names) for image in group.images],
     }
+
+
+def _cooked(
+    image: dict[str, Any], collection: Collection, dropped: Sequence[dt.date]
+) -> dict[str, Any]:
+    """Return a section `image` with a recipe: which bands are read, and which the file has."""
+    recipe, own = collection.recipe, {band["name"]: band for band in image["bands"]}
+    if recipe is None:
+        return image
+    made = {index.name: _index(index) for index in recipe.indices}
+    made[COUNT] = {"name": COUNT, "native": None}
+    values = [band.name for band in collection.stack_bands if not band.qa]
+    asked = {key: value for key, value in asdict(recipe).items() if value and key != "indices"}
+    if recipe.indices:
+        asked["indices"] = [index.name for index in recipe.indices]
+    section = {
+        **asked,
+        "reads": [_band(collection, band.name) for band in collection.read_bands],
+        "dtype": collection.read_dtype,
+        "values": values,
+        "compared": [name for name in values if name in REFLECTIVE] or values,
+        # Of merged collections each member has its own.
+        "tests": [] if collection.members else _tests(collection),
+        **({"dropped": [date.isoformat() for date in dropped]} if recipe.drop_empty else {}),
+    }
+    bands = [own[name] if name in own else made[name] for name in collection.file_bands]
+    return {**image, "bands": bands, "presence": image["bands"], "recipe": section}
+
+
+def _index(index: Index) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": index.name,
+        "native": None,
+        "formula": index.formula,
+        "of": dict(index.of),
+    }
+    if (index.scale, index.offset) != (1.0, 0.0):
+        described |= {"scale": index.scale, "offset": index.offset}
+    return described
 
 
 def _band(collection: Collection, name: str) -> dict[str, Any]:
@@ -294,8 +378,8 @@ def _band(collection: Collection, name: str) -> dict[str, Any]:
     return described
 
 
-def _image(image: ImageInfo, collection: Collection, chosen: Sequence[str]) -> dict[str, Any]:
-    """Return what is listed of an image, which may lack bands that are chosen."""
+def _image(image: ImageInfo, collection: Collection, names: Sequence[str]) -> dict[str, Any]:
+    """Return what is listed of an image, which may lack some of the bands that are read."""
     listed: dict[str, Any] = {
         "system:id": image.id,
         "system:index": image.index,
@@ -303,8 +387,8 @@ def _image(image: ImageInfo, collection: Collection, chosen: Sequence[str]) -> d
         "system:time_start": image.time_start,
         **image.properties,
     }
-    there = [band.name for band in collection.stack_bands if image.has(band.native, band.joined)]
-    if missing := [name for name in chosen if name not in there]:
+    there = {band.name for band in collection.bands if image.has(band.native, band.joined)}
+    if missing := [name for name in names if name not in there]:
         listed["missing"] = missing
     if collection.validity is not None and not image.has(collection.validity):
         listed["validity"] = None

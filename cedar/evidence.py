@@ -333,7 +333,7 @@ def _described(found: Found) -> dict[str, Any]:
         "date_end": order["date_end"],
         "n_images": sum(len(group["images"]) for group in groups),
         "n_groups": len(groups),
-        "n_bands": len(groups) * len(document.bands),
+        "n_bands": document.n_bands,
         "dtype": document.dtype,
         "nodata": document.nodata,
         "request_id": document.request_id,

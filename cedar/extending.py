@@ -54,10 +54,11 @@ def find_extension(
     Raises
     ------
     InputError
-        The record doesn't say what was asked for, it is of listed images, or its collections end at
-        several times.
+        The record doesn't say what was asked for, it is of listed images, or one composite; or its
+        collections end at several times.
     """
     before, tracking = _submission(record), record.view["tracking"]
+    _check_composites(before, record.name)
     end, named = _end(before, record.name), _named(templates, tracking)
     late = [item for item in before.items(named) if end - item.date_end < _LATE]
     last = end if before.period_freq else _last_end(record, end)
@@ -81,6 +82,15 @@ def find_extension(
         progress=progress,
         scope=scope,
     )
+
+
+def _check_composites(submission: Submission, name: str) -> None:
+    """Refuse what wouldn't be as if it had been ordered at once: one composite of more."""
+    if submission.period_freq is None and any(each.is_composite for each in submission.collections):
+        raise InputError(
+            f"order {name} can't be extended, since it is one composite of all its time: submit "
+            "the longer one, or order periods with a frequency"
+        )
 
 
 def _end(submission: Submission, name: str) -> dt.datetime:

@@ -12,6 +12,7 @@ from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from . import defaults
+from .documents import image_section
 from .exceptions import EmptyCollectionError, InputError
 from .geometry import LONLAT, to_crs, transform_point
 from .grouping import group_images, in_period
@@ -55,10 +56,16 @@ def search_items(
     Raises
     ------
     InputError
-        A pixel is coarser than the collection's own, and it isn't said how to read it.
+        A pixel is coarser than the collection's own, and it isn't said how to read it; or the
+        engine makes no recipes.
     EngineError
         The engine can't search.
     """
+    made = [each for each in collections.values() if each.recipe is not None]
+    if made and not engine.recipes:
+        raise InputError(
+            f"collection {made[0].id}: its engine makes no recipes: leave `recipe` out"
+        )
 
     def place(item: Item) -> tuple[str, tuple[int, int]]:
         return item.collection, item.tile.index
@@ -82,6 +89,9 @@ def search_items(
                 found[item.name] = replace(item, groups=inside)
             if progress is not None:
                 progress(len(members))
+        dropping = [item for item in found.values() if drops(collections[item.collection])]
+        left = pool.map(lambda i: without_empty(engine, i, collections[i.collection]), dropping)
+        found.update((item.name, item) for item in left)
     return [found[item.name] for item in items]
 
 
@@ -130,6 +140,25 @@ def _joined(
     ]
 
 
+def drops(collection: Collection) -> bool:
+    """Whether layers without pixels are left out."""
+    return collection.recipe is not None and collection.recipe.drop_empty
+
+
+def without_empty(engine: Engine, item: Item, collection: Collection) -> Item:
+    """Return an item without the groups of which its recipe leaves no pixel."""
+    if not item.groups:
+        return item
+    image = image_section(item.groups, collection, collection.nodata)
+    there = engine.have_pixels(image, item.tile)
+    pairs = list(zip(item.groups, there, strict=True))
+    return replace(
+        item,
+        groups=tuple(group for group, has in pairs if has),
+        dropped=tuple(group.date for group, has in pairs if not has),
+    )
+
+
 def split_items(
     items: Iterable[Item], collections: Mapping[str, Collection], max_bands: int | None
 ) -> list[Item]:
@@ -145,9 +174,10 @@ def split_items(
     whole = list(items)
     found: list[Item] = []
     for item in whole:
-        most = (
-            math.inf if max_bands is None else max_bands // len(collections[item.collection].chosen)
-        )
+        collection = collections[item.collection]
+        # A composite is one layer, which can't be cut by date.
+        unlimited = max_bands is None or collection.is_composite
+        most = math.inf if unlimited else (max_bands or 0) // len(collection.file_bands)
         found += [item] if len(item.groups) <= most else _parts(item, int(most))
     names = Counter(item.name for item in found)
     if twice := [name for name, count in names.items() if count > 1]:
@@ -176,6 +206,7 @@ def _parts(item: Item, most: int) -> list[Item]:
             name=f"{item.name}-p{number:02d}",
             family=item.name,
             groups=tuple(part),
+            dropped=tuple(date for date in item.dropped if start.date() <= date < end.date()),
             date_start=start,
             date_end=end,
         )

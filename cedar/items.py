@@ -165,6 +165,8 @@ class Item:
         What the stack will be made of; empty where nothing was found.
     family : str or None
         Of a part of an item that was too large for one image, the item's name.
+    dropped : tuple of datetime.date
+        Dates of groups that were left out, since they have no pixels.
     """
 
     name: str
@@ -175,6 +177,7 @@ class Item:
     date_end: dt.datetime
     groups: tuple[Group, ...] = ()
     family: str | None = None
+    dropped: tuple[dt.date, ...] = ()
 
     @property
     def image_ids(self) -> set[str]:

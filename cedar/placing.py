@@ -298,9 +298,7 @@ def _write_missing(record: Record, engine: Engine) -> None:
 def _recount(record: Record, item: Item, collection: Collection) -> None:
     """Note it where a second search finds other images than the first."""
     entry = record.entry(item.name)
-    counted = counts(item, collection)
-    if "bands" in entry:
-        counted["n_bands"] = counted["n_groups"] * len(entry["bands"])
+    counted = counts(item, collection, entry.get("bands"))
     if any(entry[key] != value for key, value in counted.items()):
         _log.warning(
             "%s: %d images now, %d when it was ordered",

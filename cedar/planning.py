@@ -16,6 +16,7 @@ import numpy as np
 from . import shards
 from .changes import can_retry, is_cleaned
 from .comparing import Request, stem
+from .documents import counts
 from .earlier import Earlier, Standing
 from .exceptions import ConfigError
 from .finding import require_images, search_items, split_items
@@ -119,7 +120,7 @@ def _export_options(
         (n_bands * np.dtype(dtype).itemsize, n_bands, dtype)
         for item in items
         for collection in [collections[item.collection]]
-        for n_bands, dtype in [(len(item.groups) * len(collection.chosen), collection.stack_dtype)]
+        for n_bands, dtype in [(counts(item, collection)["n_bands"], collection.stack_dtype)]
     ]
     _, n_bands, dtype = max(sizes, default=(0, 0, submission.collections[0].stack_dtype))
     grid = submission.tile_grid.to_dict()

@@ -13,9 +13,10 @@ import shapely
 from pyproj import Geod
 
 from .cautions import of_collections, of_items
-from .documents import counts
+from .documents import counts, n_layers
 from .earlier import by_standing, counted
 from .exceptions import InputError
+from .recipes import facts
 
 if TYPE_CHECKING:
     from .items import ImageInfo, Item
@@ -70,12 +71,13 @@ class ItemPreview:
     item : Item
     dtype : str
         Of all bands of its files.
-    n_bands, n_bytes : int
+    n_layers, n_bands, n_bytes : int
         Of its image; bytes uncompressed.
     """
 
     item: Item
     dtype: str
+    n_layers: int
     n_bands: int
     n_bytes: int
 
@@ -177,7 +179,7 @@ class Preview:
     @property
     def n_layers(self) -> int:
         """Layers of all images."""
-        return sum(len(item.groups) for item in self.order.items)
+        return sum(each.n_layers for each in self.items)
 
     @property
     def n_bands(self) -> int:
@@ -297,8 +299,9 @@ def _pixels(tile: Tile) -> int:
 
 
 def _expected(item: Item, collection: Collection, dtype: np.dtype[Any]) -> ItemPreview:
-    n_bands = counts(item, collection)["n_bands"]
-    return ItemPreview(item, dtype.name, n_bands, n_bands * _pixels(item.tile) * dtype.itemsize)
+    layers, n_bands = n_layers(item, collection), counts(item, collection)["n_bands"]
+    n_bytes = n_bands * _pixels(item.tile) * dtype.itemsize
+    return ItemPreview(item, dtype.name, layers, n_bands, n_bytes)
 
 
 def _found(date: str, image: ImageInfo, n_items: int) -> FoundImage:
@@ -323,7 +326,8 @@ def _item_dict(each: ItemPreview) -> dict[str, Any]:
         "date_start": item.date_start.isoformat(),
         "date_end": item.date_end.isoformat(),
         "images": item.n_images,
-        "layers": len(item.groups),
+        "layers": each.n_layers,
+        **({"dropped": len(item.dropped)} if item.dropped else {}),
         "bands": each.n_bands,
         "dtype": each.dtype,
         "pixels": _pixels(item.tile),
@@ -356,11 +360,14 @@ def _facts(preview: Preview) -> Iterator[tuple[str, str]]:
     if order.earlier:
         yield "plan", counted(order.earlier, len(new_items(order)))
     yield "images", f"{len(preview.images):,}, in {preview.n_layers:,} layers"
-    if members := order.by_member:
-        yield "of them", ", ".join(f"{number:,} of {each}" for each, number in members.items())
+    if of := order.by_member:
+        yield "of them", ", ".join(f"{number:,} of {each}" for each, number in of.items())
+    recipes = {each.id: each.recipe for each in order.submission.collections}
+    yield from facts(recipes, sum(len(item.dropped) for item in order.items))
     yield "bands", f"{preview.n_bands:,} of {dtypes or 'no type'}, at most {most:,} in an item"
     yield "pixels", f"{preview.n_pixels:,}"
-    yield "size", f"{size(preview.n_bytes)} uncompressed, in {_files(preview.n_files)}"
+    files = "1 file" if preview.n_files == 1 else f"{preview.n_files:,} files"
+    yield "size", f"{size(preview.n_bytes)} uncompressed, in {files}"
     if order.n_shards is None:
         yield "tasks", f"{preview.n_tasks:,}, which cedar does itself"
     else:
@@ -381,10 +388,6 @@ def _items(preview: Preview) -> str:
 
 def _known(number: int | None) -> str:
     return "not known" if number is None else f"{number:,}"
-
-
-def _files(number: int) -> str:
-    return "1 file" if number == 1 else f"{number:,} files"
 
 
 def size(n_bytes: float) -> str:

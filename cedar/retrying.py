@@ -29,10 +29,10 @@ from .changes import (
     state_of,
     status,
 )
-from .documents import new_request_id
+from .documents import counts, new_request_id
 from .exceptions import InputError
 from .placing import finish
-from .recovering import document_of, own_metadata, search_again
+from .recovering import collections_of, document_of, own_metadata, search_again
 from .splitting import cut, free_names, in_parts, names_of, part_document
 from .states import RETRYABLE, TaskState
 from .stores.base import document_key, encode_document
@@ -321,6 +321,7 @@ class _Chosen:
 
 def _begin(record: Record, engine: Engine, chosen: _Chosen, ledger: Ledger | None) -> None:
     """Plan the attempts, write the documents, start what the engine's service makes."""
+    collections = collections_of(record) if chosen.found else {}
 
     def plan() -> None:
         cuts = _cuts(record, chosen.large, bool(chosen.same or chosen.late))
@@ -330,8 +331,9 @@ def _begin(record: Record, engine: Engine, chosen: _Chosen, ledger: Ledger | Non
         for entry in chosen.same:
             name, request_id = entry["name"], new_request_id()
             record.change(name, retried(entry["attempt"], request_id))
-            if name in chosen.found:
-                record.change(name, _made_of(request_id, chosen.found[name]))
+            if (item := chosen.found.get(name)) is not None:
+                counted = counts(item, collections[item.collection], entry.get("bands"))
+                record.change(name, _made_of(request_id, counted))
         for each in cuts:
             record.edit(in_parts(each.entry["name"], each.entry["attempt"], each.halves))
         record.flush()
@@ -354,16 +356,14 @@ def _write_found(record: Record, found: Mapping[str, Item]) -> None:
         record.store.write(document_key(name, entry["prefix"]), data)
 
 
-def _made_of(request_id: str, item: Item) -> Change:
+def _made_of(request_id: str, counted: Mapping[str, int]) -> Change:
     """Return a change: an attempt at an item is made of what was found now."""
 
     def change(entry: dict[str, Any]) -> None:
         if entry["request_id"] != request_id:
             return
-        each = entry["n_bands"] // entry["n_groups"]
-        entry |= {"n_images": item.n_images, "n_groups": len(item.groups)}
-        entry["n_bands"] = len(item.groups) * each
-        if not item.groups:
+        entry |= counted
+        if not counted["n_groups"]:
             status(TaskState.EMPTY)(entry)
 
     return change

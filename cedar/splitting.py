@@ -43,7 +43,8 @@ def cut(entry: Entry, metadata: ImageMetadata, names: Sequence[str]) -> list[dic
     """
     start, end = parse_date(entry["date_start"]), parse_date(entry["date_end"])
     bands = [band["name"] for band in metadata.bands]
-    middle = _middle(metadata.groups)
+    # A composite of less is another one.
+    middle = None if metadata.is_composite else _middle(metadata.groups)
     if middle is not None:
         halves: list[dict[str, Any]] = [
             {"date_start": timestamp(start), "date_end": timestamp(middle)},
@@ -55,8 +56,9 @@ def cut(entry: Entry, metadata: ImageMetadata, names: Sequence[str]) -> list[dic
         halves = [{**period, "bands": bands[:half]}, {**period, "bands": bands[half:]}]
     else:
         raise InputError(
-            f"{entry['name']} can't be made smaller, it is one band of one date: order it on a "
-            "grid of smaller tiles"
+            f"{entry['name']} can't be made smaller, it is one band of one "
+            f"{'composite' if metadata.is_composite else 'date'}: order it on a grid of smaller "
+            "tiles"
         )
     return [_part(entry, metadata, name, half) for name, half in zip(names, halves, strict=True)]
 
@@ -87,12 +89,13 @@ def _part(
         "downloads": [],
     }
     groups = _groups(part, metadata)
+    n_layers = 1 if metadata.is_composite else len(groups)
     n_bands = len(part.get("bands", metadata.bands))
     return {
         **part,
         "n_images": sum(len(group["images"]) for group in groups),
         "n_groups": len(groups),
-        "n_bands": len(groups) * n_bands,
+        "n_bands": n_layers * n_bands,
     }
 
 
@@ -123,12 +126,17 @@ def part_document(metadata: ImageMetadata, part: Entry) -> dict[str, Any]:
     document["task"] |= {key: part[key] for key in ("name", "request_id")}
     document["image"] = with_bands(document["image"], part.get("bands"))
     document["image"]["groups"] = _groups(part, metadata)
+    if "dropped" in (recipe := document["image"].get("recipe", {})):
+        recipe["dropped"] = [date for date in recipe["dropped"] if _is_in(part, date)]
     return document
 
 
 def _groups(part: Entry, metadata: ImageMetadata) -> list[Mapping[str, Any]]:
-    start, end = parse_date(part["date_start"]), parse_date(part["date_end"])
-    return [group for group in metadata.groups if start <= parse_date(group["date"]) < end]
+    return [group for group in metadata.groups if _is_in(part, group["date"])]
+
+
+def _is_in(part: Entry, date: str) -> bool:
+    return parse_date(part["date_start"]) <= parse_date(date) < parse_date(part["date_end"])
 
 
 def in_parts(name: str, attempt: int, parts: Sequence[Entry]) -> Change:

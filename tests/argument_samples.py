@@ -213,6 +213,13 @@ SPECIAL = {
     "Image.mask": {"mask": (OMITTED, ONE)},
     "Image.normalizedDifference": {"bandNames": (OMITTED, ["y", "x"])},
     "Image.projection": {"image": (ONE, made("Image.constant", 1))},
+    "Image.reduceRegion": {
+        "geometry": (WEST, EAST), "maxPixels": (OMITTED, 1),
+        "crs": (Projection("EPSG:32619"), Projection("EPSG:4326")),
+        "crsTransform": (
+            [30, 0, 300_000, 0, -30, 4_700_000], [60, 0, 300_000, 0, -60, 4_700_000]
+        ),
+    },
     "Image.reduceResolution": {"reducer": (reducer("mean"), reducer("max")), "maxPixels": (9, 0)},
     "Image.remap": {"defaultValue": (OMITTED, 9), "bandName": (OMITTED, "y")},
     "Image.rename": {"names": (["p", "q"], ["r", "s"])},

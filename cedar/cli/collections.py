@@ -72,6 +72,8 @@ def _describe(collection: Collection) -> Iterator[str]:
         "valid where": collection.validity and f"{collection.validity} is unmasked",
         "members": ", ".join(member.id for member in collection.members),
         "clouds": collection.cloud_property,
+        "not clear": "; ".join(collection.unclear),
+        "recipe": collection.recipe and f"{collection.recipe}",
         "properties": ", ".join(collection.properties),
         "source": collection.source,
     }

@@ -85,7 +85,7 @@ def _item(each: ItemPreview) -> tuple[Any, ...]:
     from cedar.preview import size
 
     item = each.item
-    return item.name, item.n_images, len(item.groups), each.n_bands, size(each.n_bytes)
+    return item.name, item.n_images, each.n_layers, each.n_bands, size(each.n_bytes)
 
 
 def _image(image: FoundImage) -> tuple[Any, ...]:

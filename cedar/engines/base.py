@@ -31,6 +31,8 @@ class Engine(ABC):
 
     #: Kinds of destinations that the service writes to.
     exports_to: ClassVar[frozenset[str]] = frozenset()
+    #: Whether it makes what a collection's recipe says of its layers.
+    recipes: ClassVar[bool] = False
     #: Bands that one exported image may have.
     max_bands: ClassVar[int | None] = None
     #: EECU-hours a month that the project's tier has; None where nobody says.
@@ -95,6 +97,25 @@ class Engine(ABC):
         images
             ``system:index`` of those that are wanted; None: all.
         """
+
+    def have_pixels(self, image: Mapping[str, Any], tile: Tile) -> list[bool]:
+        """Ask which groups of a stack have any pixel on a tile that its recipe leaves.
+
+        Of an engine that has `recipes`.
+
+        Parameters
+        ----------
+        image
+            The section ``image`` of an item's metadata, with a recipe.
+        tile
+            The tile.
+
+        Raises
+        ------
+        EngineError
+            The service can't compute it.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def export_options(

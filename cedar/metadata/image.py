@@ -28,15 +28,35 @@ class ImageMetadata(Document):
         return groups
 
     @property
+    def is_composite(self) -> bool:
+        """Whether the groups are reduced to one layer."""
+        return self["image"].get("recipe", {}).get("composite") is not None
+
+    @property
     def layers(self) -> Sequence[Mapping[str, Any]]:
         """What the file holds all bands of, in order: a ``date`` and a ``time`` each.
 
         The groups; or one layer, of the period's start, where they are reduced to a composite.
         """
-        if self["image"].get("recipe", {}).get("composite") is None or not self.groups:
+        if not self.is_composite or not self.groups:
             return self.groups
         start = self["order"]["date_start"]
         return [{"date": start[:10], "time": start}]
+
+    def made_of(self, first: int, last: int) -> Sequence[Mapping[str, Any]]:
+        """The groups that some of the layers are made of.
+
+        Parameters
+        ----------
+        first, last : int
+            The first of the layers, and the one after the last.
+        """
+        return self.groups if self.is_composite else self.groups[first:last]
+
+    @property
+    def n_bands(self) -> int:
+        """How many bands the file has."""
+        return len(self.layers) * len(self.bands)
 
     @property
     def image_ids(self) -> set[str]:

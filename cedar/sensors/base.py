@@ -3,127 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from cedar.exceptions import InputError
+from cedar.recipes import COUNT, Recipe, Test, tests
+
+from .bands import DTYPES, Band, Encoding, beside
+
+__all__ = ["DTYPES", "Band", "Collection", "Encoding", "beside", "catalog_page"]
 
 GroupBy = Literal["pass", "solar_day", "utc_day", "none"]
 Resampling = Literal["nearest", "bilinear", "mean"]
-
-#: Pixel types that Earth Engine casts to and a GeoTIFF holds, as numpy names them.
-DTYPES: Final = (
-    "uint8",
-    "int8",
-    "uint16",
-    "int16",
-    "uint32",
-    "int32",
-    "float32",
-    "float64",
-)
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """Whole numbers that a file holds of a band, in place of the collection's own.
-
-    Attributes
-    ----------
-    scale, offset : float
-        Physical value = scale × number + offset.
-    dtype : str
-        numpy name of the type whose values they have.
-    """
-
-    scale: float
-    dtype: str
-    offset: float = 0.0
-
-
-@dataclass(frozen=True)
-class Band:
-    """One band of a collection.
-
-    Attributes
-    ----------
-    name, native : str
-        The common name (``red``), and the collection's own (``SR_B4``).
-    dtype : str
-        numpy name of its type in the collection.
-    valid_range : (float, float) or None
-        Smallest and largest value that mean something, both inclusive.
-    scale, offset : float
-        Physical value = scale × number + offset.
-    units : str or None
-        Of the physical value.
-    default : bool
-        Whether it is in the stack where the user doesn't choose; where the user did, whether it
-        was chosen.
-    qa : bool
-        Bits or classes rather than a quantity: never averaged or interpolated.
-    encoding : Encoding or None
-        What the file holds of it; None: the collection's own numbers.
-    joined : str or None
-        Id of the collection that it comes from, whose image has the same ``system:index``; None:
-        it is the image's own.
-    """
-
-    name: str
-    native: str
-    dtype: str
-    valid_range: tuple[float, float] | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    units: str | None = None
-    default: bool = True
-    qa: bool = False
-    encoding: Encoding | None = None
-    joined: str | None = None
-
-    @property
-    def file_dtype(self) -> str:
-        """numpy name of the type that holds its numbers in the file."""
-        return self.dtype if self.encoding is None else self.encoding.dtype
-
-    @property
-    def file_scale(self) -> tuple[float, float]:
-        """Scale and offset of its numbers in the file."""
-        numbers = self.encoding or self
-        return numbers.scale, numbers.offset
-
-    def file_range(self, nodata: float) -> tuple[float, float] | None:
-        """Smallest and largest of its numbers in a file that mean something.
-
-        Of an encoded band none is `nodata`: that number is :func:`beside` it.
-        """
-        if self.encoding is None or self.valid_range is None:
-            return self.valid_range
-        low, high = sorted(map(self._encoded, self.valid_range))
-        return (
-            beside(nodata) if low == nodata else low,
-            beside(nodata) if high == nodata else high,
-        )
-
-    def may_be(self, nodata: float) -> bool:
-        """Whether one of its numbers that mean something is `nodata`; not where none is known."""
-        if self.encoding is not None or self.valid_range is None:
-            return False
-        return self.valid_range[0] <= nodata <= self.valid_range[1]
-
-    def _encoded(self, number: float) -> int:
-        """What the file holds of one of the collection's own numbers: a half goes up."""
-        scale, offset = self.file_scale
-        return math.floor((self.scale * number + self.offset - offset) / scale + 0.5)
-
-
-def beside(nodata: float) -> float:
-    """What stands in an encoded band for a value that would be `nodata`: one nearer to 0, or 1."""
-    return nodata + 1 if nodata <= 0 else nodata - 1
 
 
 @dataclass(frozen=True)
@@ -167,7 +61,13 @@ class Collection:
     cloud_property : str or None
         Property that says how many it has.
     qa_bits : mapping
-        Of each QA band, by its native name: bit (or ``first-last``) → meaning.
+        Of each QA band, by its native name: bit (or ``first-last``), or class → meaning.
+    qa_classes : tuple of str
+        Native names of the QA bands whose numbers are classes, not bits.
+    unclear : tuple of str
+        Meanings of which a pixel that is clear has none; empty: which are clear isn't known.
+    recipe : Recipe or None
+        What is made of its layers before they are a file.
     source : str or None
         Where all of this is documented.
     title : str or None
@@ -196,6 +96,9 @@ class Collection:
     cloud: float | None = None
     cloud_property: str | None = None
     qa_bits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    qa_classes: tuple[str, ...] = ()
+    unclear: tuple[str, ...] = ()
+    recipe: Recipe | None = None
     source: str | None = None
     title: str | None = None
     members: tuple[Collection, ...] = ()
@@ -236,6 +139,60 @@ class Collection:
         return tuple(self.band(name) for name in self.chosen)
 
     @property
+    def masked_by(self) -> tuple[Test, ...]:
+        """What its recipe's masks ask of QA bands.
+
+        Raises
+        ------
+        InputError
+            No band says that.
+        """
+        if self.recipe is None:
+            return ()
+        if self.members:
+            found = (test for member in self.members for test in member.tests)
+            return tuple(dict.fromkeys(found))
+        meanings = [*self.recipe.mask, *(self.unclear if self.recipe.keep else ())]
+        return tests(meanings, self.qa_bits, self.qa_classes)
+
+    @property
+    def tests(self) -> tuple[Test, ...]:
+        """The same, by the bands' common names."""
+        names = {band.native: band.name for band in self.bands}
+        return tuple(test._replace(native=names[test.native]) for test in self.masked_by)
+
+    @property
+    def read_bands(self) -> tuple[Band, ...]:
+        """The chosen bands, then those that its recipe needs besides."""
+        if self.recipe is None:
+            return self.stack_bands
+        natives = {test.native for test in self.masked_by}
+        names = {name for index in self.recipe.indices for name in index.of.values()}
+        more = [b for b in self.bands if b.native in natives or b.name in names]
+        return tuple(dict.fromkeys((*self.stack_bands, *more)))
+
+    @property
+    def read_dtype(self) -> str:
+        """Type that holds all bands that are read: the file's, or a larger one."""
+        more = [b.file_dtype for b in self.read_bands if b not in self.stack_bands]
+        smallest = str(np.result_type(self.stack_dtype, *more))
+        return smallest if smallest in DTYPES else "float64"
+
+    @property
+    def file_bands(self) -> tuple[str, ...]:
+        """Names of the bands of a layer in the file: the chosen ones, or what a recipe makes."""
+        recipe = self.recipe
+        if recipe is None:
+            return self.chosen
+        made = [*self.chosen, *(index.name for index in recipe.indices)]
+        if recipe.composite == "median":
+            # Of bits and classes there is none.
+            made = [name for name in made if name not in self.chosen or not self.band(name).qa]
+        elif recipe.composite == COUNT:
+            made = []
+        return (*made, COUNT) if recipe.counts else tuple(made)
+
+    @property
     def stack_dtype(self) -> str:
         """Type of the file: `dtype`, or the smallest that holds all chosen bands.
 
@@ -251,6 +208,11 @@ class Collection:
         if smallest not in DTYPES:
             raise InputError(f"no one type holds {' and '.join(dtypes)}: set `dtype`")
         return smallest
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether all layers of an item become one."""
+        return self.recipe is not None and self.recipe.composite is not None
 
     @property
     def stack_bytes(self) -> tuple[int, int]:

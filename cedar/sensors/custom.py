@@ -14,8 +14,10 @@ import numpy as np
 
 from cedar.exceptions import InputError
 from cedar.metadata.validation import explain
+from cedar.recipes import parse
 
 from .base import DTYPES, Band, Collection, Encoding
+from .cooking import check_recipe
 
 _TEXTS: Final = {"$ref": "definitions.json#/$defs/texts"}
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
@@ -51,10 +53,6 @@ _SCHEMA: Final[dict[str, Any]] = {
             "maxItems": 2,
         },
         "cloud_property": _TEXT_OR_NULL,
-        "qa_bits": {
-            "type": "object",
-            "additionalProperties": {"type": "object", "additionalProperties": {"type": "string"}},
-        },
         "source": _TEXT_OR_NULL,
         "title": _TEXT_OR_NULL,
     },
@@ -92,7 +90,7 @@ def define(
         if known is None or is_definition:
             known = Collection(collection_id, bands=(), chosen=())
             _require(settings)
-        collection = _merged(settings, known)
+        collection = cooked(_merged(settings, known), settings.get("recipe"))
         check(collection)
         if not is_definition:
             # What was ordered when this was a mere warning is still an order.
@@ -104,7 +102,7 @@ def define(
 
 def definition(collection: Collection) -> dict[str, Any]:
     """Put a collection that isn't merged as settings that say all there is to say."""
-    settings: dict[str, Any] = _jsonable(asdict(collection))
+    settings: dict[str, Any] = jsonable(asdict(collection))
     del settings["id"], settings["members"]
     bands = settings.pop("bands")
     settings["bands"] = {band["name"]: band["native"] for band in bands}
@@ -115,11 +113,12 @@ def definition(collection: Collection) -> dict[str, Any]:
     return settings
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """Put what a collection says in JSON's types."""
     if isinstance(value, Mapping):
-        return {key: _jsonable(item) for key, item in value.items()}
+        return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     return value.isoformat() if isinstance(value, dt.date) else value
 
 
@@ -136,7 +135,7 @@ def _merged(settings: Mapping[str, Any], known: Collection) -> Collection:
     fields: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in settings.items()
-        if key not in ("bands", "chosen", *_OF_BANDS.values())
+        if key not in ("bands", "chosen", "recipe", *_OF_BANDS.values())
     }
     for key in ("service_start", "service_end"):
         if fields.get(key):
@@ -153,6 +152,18 @@ def _encodes_anew(settings: Mapping[str, Any], known: Collection) -> bool:
     """
     is_new = not known.bands and "chosen" not in settings
     return "encode" in settings and (is_new or "dtype" not in settings)
+
+
+def cooked(collection: Collection, recipe: Mapping[str, Any] | None) -> Collection:
+    """Return a collection with a recipe, which is about its bands and the type of its files.
+
+    Raises
+    ------
+    InputError
+        It can't be used.
+    """
+    names = [band.name for band in collection.bands]
+    return replace(collection, recipe=parse(recipe or {}, names, collection.stack_dtype))
 
 
 def _bands(settings: Mapping[str, Any], known: Collection) -> tuple[Sequence[Band], Sequence[str]]:
@@ -241,6 +252,7 @@ def check(collection: Collection) -> None:
         if band.encoding is not None:
             _check_encoding(band, band.encoding, collection)
     _check_nodata(collection)
+    check_recipe(collection)
     own, stacked = collection.stack_bytes
     if stacked > own and not collection.allow_widening:
         raise InputError(

@@ -26,6 +26,8 @@ _FMASK: Final = {
     "5": "water",
     "6-7": "aerosol: 0 climatology, 1 low, 2 moderate, 3 high",
 }
+#: HLS User Guide 2.0, on Fmask: clouds, what is beside them, and their shadows.
+_UNCLEAR: Final = ("cloud", "adjacent to cloud or shadow", "cloud shadow")
 _ANGLES: Final = {
     "sun_zenith": "SZA",
     "sun_azimuth": "SAA",
@@ -105,6 +107,7 @@ def _collection(
         service_start=start,
         resolution=30,
         qa_bits={"Fmask": _FMASK},
+        unclear=_UNCLEAR,
         source=catalog_page(collection_id),
         title=f"Harmonized Landsat Sentinel-2 (HLS) 2.0, {what}",
     )

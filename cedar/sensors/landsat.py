@@ -49,6 +49,16 @@ _QA_PIXEL_OLI: Final = {
 _QA_PIXEL_TM: Final = {
     bits: meaning for bits, meaning in _QA_PIXEL_OLI.items() if "cirrus" not in meaning
 }
+#: Bits 0 to 4, as Earth Engine's own example masks (github.com/google/earthengine-api,
+#: javascript/src/examples/CloudMasking/Landsat8SurfaceReflectance.js). Saturation, which that masks
+#: too, is no cloud.
+_UNCLEAR: Final = (
+    "fill",
+    "dilated cloud",
+    "cirrus, high confidence",
+    "cloud",
+    "cloud shadow",
+)
 _SATURATED: Final = {str(bit): f"band {bit + 1} saturated" for bit in range(7)}
 _QA_RADSAT_OLI: Final = _SATURATED | {"8": "band 9 saturated", "11": "terrain occlusion"}
 _QA_RADSAT_TM: Final = _SATURATED | {
@@ -232,6 +242,7 @@ def _collection(sensor: _Sensor, tier: int, *, toa: bool) -> Collection:
         # WRS-2 has 248 rows; from 122 on the satellite ascends, on the night side.
         night_rule=("WRS_ROW", 122),
         qa_bits=sensor.qa_bits,
+        unclear=tuple(each for each in _UNCLEAR if each in sensor.qa_bits["QA_PIXEL"].values()),
         source=catalog_page(collection_id),
         title=f"Landsat {int(sensor.name[2:])} {what}, Collection 2 Tier {tier}",
     )

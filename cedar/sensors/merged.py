@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ import numpy as np
 
 from cedar.exceptions import InputError
 from cedar.metadata.validation import explain
+from cedar.recipes import Recipe
+from cedar.recipes.flags import named
 
 from . import custom
 from .base import Band, Collection
@@ -32,6 +34,7 @@ _SCHEMA: Final[dict[str, Any]] = {
 #: What is said of the file.
 _OWN: Final = (
     "merge", "members", "bands", "dtype", "nodata", "encode", "group_by", "allow_widening",
+    "recipe",
 )  # fmt: skip
 #: What may be said for all members that don't say it themselves, as `encode` may.
 _SHARED: Final = ("resampling", "night")
@@ -84,6 +87,7 @@ def definition(collection: Collection) -> dict[str, Any]:
         "nodata": collection.nodata,
         "group_by": collection.group_by,
         "allow_widening": collection.allow_widening,
+        "recipe": None if collection.recipe is None else custom.jsonable(asdict(collection.recipe)),
     }
 
 
@@ -107,6 +111,8 @@ def _check(
 
 def _shared(settings: Mapping[str, Any], own: Mapping[str, Any], member: Collection) -> Collection:
     """Return a member with what is said for all of them, and not by itself."""
+    if own.get("recipe") and "members" not in settings:
+        raise InputError(f"{member.id} has a recipe of its own: merged, all have one together")
     said = {key: settings[key] for key in _SHARED if key in settings and key not in own}
     encode = {
         name: encoding
@@ -143,8 +149,37 @@ def _merged(
         allow_widening=settings.get("allow_widening", widening),
         title=f"{', '.join(member.id for member in members)}, merged",
     )
+    whole = custom.cooked(whole, settings.get("recipe"))
+    if whole.recipe is not None:
+        _require_meanings(whole.recipe.mask, members)
     read = tuple(_member(member, whole) for member in members)
-    return replace(whole, members=read, qa_bits=_qa_bits(whole.bands, read))
+    unclear = _union(member.unclear for member in members)
+    return replace(whole, members=read, qa_bits=_qa_bits(whole.bands, read), unclear=unclear)
+
+
+def _require_meanings(mask: Iterable[str], members: Sequence[Collection]) -> None:
+    """See that each meaning is one of some member: to others it means nothing."""
+    known = sorted({each for member in members for each in _meanings(member)})
+    for meaning in mask:
+        if meaning not in known:
+            nearest = get_close_matches(meaning, known, n=1, cutoff=0)
+            raise InputError(
+                f"recipe: no member says of a pixel that it is {meaning!r}"
+                + (f"; the nearest is {nearest[0]!r}" if nearest else "")
+            )
+
+
+def _meanings(member: Collection) -> Iterable[str]:
+    return named(member.qa_bits, member.qa_classes)
+
+
+def _masks(member: Collection, recipe: Recipe | None) -> Recipe | None:
+    """Return what of a recipe is about a member's own bits and classes."""
+    if recipe is None:
+        return None
+    known = _meanings(member)
+    mask = tuple(meaning for meaning in recipe.mask if meaning in known)
+    return Recipe(mask, recipe.keep) if mask or recipe.keep else None
 
 
 def _defaults(members: Sequence[Collection]) -> tuple[str, ...]:
@@ -263,6 +298,7 @@ def _member(member: Collection, whole: Collection) -> Collection:
         dtype=whole.stack_dtype,
         group_by=whole.group_by,
         allow_widening=True,
+        recipe=_masks(member, whole.recipe),
     )
 
 

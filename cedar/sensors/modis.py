@@ -40,6 +40,17 @@ _STATE: Final = {
     "14": "corrected for BRDF",
     "15": "snow, by the internal mask",
 }
+#: Clear are the states 0 and 3, assumed clear (MOD09 User's Guide 6.1, state QA), without shadow,
+#: cirrus above a small one, what the internal algorithm calls cloud, and what is beside clouds.
+_UNCLEAR: Final = (
+    "cloud state=cloudy",
+    "cloud state=mixed",
+    "cloud shadow",
+    "cirrus=average",
+    "cirrus=high",
+    "cloud, by the internal algorithm",
+    "adjacent to cloud",
+)
 _NBAR_QUALITY: Final = {"0": "0 full BRDF inversion, 1 magnitude inversion"}
 
 
@@ -87,6 +98,8 @@ def _collection(
         service_start=start,
         resolution=PIXEL,
         qa_bits=qa_bits,
+        # Of NBAR, which is made of clear observations, it isn't said.
+        unclear=() if product == "MCD43A4" else _UNCLEAR,
         source=catalog_page(collection_id),
         title=title,
     )

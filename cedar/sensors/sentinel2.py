@@ -51,6 +51,9 @@ _CLASSES: Final = {
     "10": "cirrus",
     "11": "snow or ice",
 }
+#: What isn't clear in CloudSEN12 (Aybar et al., Scientific Data 9, 2022, 782, on Sen2Cor), in which
+#: class 7, of low probability or not classified, is none of the clear ones.
+_UNCLEAR: Final = tuple(_CLASSES[number] for number in ("1", "3", "7", "8", "9", "10"))
 
 
 def _reflectance(name: str, native: str, *, default: bool) -> Band:
@@ -99,6 +102,8 @@ COLLECTIONS: Final = (
         # The finest bands'. The red edge, SWIR and SCL have 20 m, B1 and B9 60 m.
         resolution=10,
         qa_bits={"SCL": _CLASSES},
+        qa_classes=("SCL",),
+        unclear=_UNCLEAR,
         source=catalog_page(_ID),
         title="Sentinel-2 surface reflectance, Level-2A, harmonized",
     ),

@@ -70,6 +70,7 @@ def facts(collection: Collection) -> dict[str, str]:
         "Valid where": f"``{collection.validity}`` is unmasked"
         if collection.validity
         else "any chosen band is unmasked",
+        **({"Clear": f"none of: {'; '.join(collection.unclear)}"} if collection.unclear else {}),
         "Grouped by": " and ".join(
             [f"``{collection.group_by}``", *(f"``{name}``" for name in collection.pass_properties)]
         ),

@@ -32,7 +32,9 @@ def reference():
 def test_every_sensor_is_on_the_page():
     modules = {each.name for each in pkgutil.iter_modules(cedar.sensors.__path__)}
     assert set(re.findall(r"^\.\. sensors:: (\w+)$", PAGE, re.MULTILINE)) == modules - {
+        "bands",
         "base",
+        "cooking",
         "custom",
         "merged",
     }
@@ -51,6 +53,8 @@ def test_a_section_has_every_band_with_what_is_known_of_it(reference, collection
         assert f"- {shown}\n" in row
     for bits in collection.qa_bits.values():
         assert all(f"- {bit}: {meaning}" in text for bit, meaning in bits.items())
+    assert all(f"{meaning}" in text for meaning in collection.unclear)
+    assert ("Clear" in text) == bool(collection.unclear)
     assert collection.source in text
     assert f"nodata {collection.nodata:g};" in text
     for band in collection.bands:

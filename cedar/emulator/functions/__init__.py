@@ -17,6 +17,7 @@ from . import (
     projections,
     reducers,
     reductions,
+    regions,
     spatial_filters,
 )
 from .base import Closure, Function, call, implemented
@@ -42,5 +43,6 @@ __all__ = [
     "projections",
     "reducers",
     "reductions",
+    "regions",
     "spatial_filters",
 ]

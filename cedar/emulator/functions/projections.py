@@ -17,7 +17,8 @@ from .images import clipped
 from .reducers import STATISTICS, Reducer
 
 
-def _transform(numbers: list[Any]) -> AffineCoefficients:
+def transform_of(numbers: list[Any]) -> AffineCoefficients:
+    """The coefficients of six numbers, which stand for a transform that can be inverted."""
     if len(numbers) != 6 or not all(isinstance(each, int | float) for each in numbers):
         raise ServiceError("Projection: The transform must be 6 numbers.")
     a, b, _, d, e, _ = numbers
@@ -35,7 +36,7 @@ def as_projection(value: Any) -> Projection:
         parse_crs(value)
         return Projection(value)
     if isinstance(value, Mapping) and value.get("type") == "Projection":
-        return Projection(value["crs"], _transform(value["transform"]))
+        return Projection(value["crs"], transform_of(value["transform"]))
     raise WrongKindError("Projection")
 
 
@@ -45,7 +46,7 @@ def _projection(crs: Any, transform: list[Any] | None) -> Projection:
         base = as_projection(crs)
     except WrongKindError:
         raise ServiceError("Projection: The CRS must be a code or WKT.") from None
-    return base if transform is None else Projection(base.crs, _transform(transform))
+    return base if transform is None else Projection(base.crs, transform_of(transform))
 
 
 @function("Projection.nominalScale")
@@ -74,7 +75,7 @@ def _reproject(
         raise ServiceError("Image.reproject: give either 'crsTransform' or 'scale'.")
     projection = crs
     if transform is not None:
-        projection = Projection(crs.crs, _transform(transform))
+        projection = Projection(crs.crs, transform_of(transform))
     elif scale is not None:
         if crs.transform != IDENTITY:
             raise ServiceError(

@@ -233,7 +233,38 @@ def _register(name: str, reducer: Reducer) -> None:
 
 
 for _name, _reducer in _REDUCERS.items():
-    _register(_name, _reducer)
+    if _name != "median":
+        _register(_name, _reducer)
+
+
+@function("Reducer.median", takes="maxRaw")
+def _make_median(max_raw: int | None) -> Reducer:
+    """Computed directly whatever their number, unless a limit is given that is less.
+
+    Which it is without one isn't documented; where it is more than the limit, the service's is of a
+    histogram, which the emulator doesn't have.
+    """
+    median = STATISTICS["median"]
+    if max_raw is None:
+        return Reducer((median,))
+
+    def of_rows(rows: Sequence[Sequence[Any]]) -> Any:
+        _check_raw(sum(row[0] is not None for row in rows), max_raw)
+        return median.of_rows(rows)
+
+    def of_pixels(values: Array, mask: Mask) -> Array:
+        _check_raw(int(mask.sum(axis=0).max(initial=0)), max_raw)
+        return _median(values, mask)
+
+    return Reducer((Statistic("median", of_rows, of_pixels, median.dtype),))
+
+
+def _check_raw(count: int, max_raw: int) -> None:
+    if count > max_raw:
+        raise ServiceError(
+            f"Reducer.median: the emulator has no histograms: maxRaw is {max_raw}, and there are "
+            f"{count} values."
+        )
 
 
 @function("Reducer.repeat")

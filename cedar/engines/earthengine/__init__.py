@@ -158,6 +158,7 @@ class EarthEngine(Engine):
     """
 
     exports_to: ClassVar[frozenset[str]] = frozenset({"gcs", "gdrive"})
+    recipes: ClassVar[bool] = True
     # developers.google.com/earth-engine/apidocs/ee-imagecollection-tobands
     max_bands: ClassVar[int | None] = 5000
 
@@ -269,6 +270,12 @@ class EarthEngine(Engine):
 
         self.connect()
         return search(collection, tile, start, end, filters, images)
+
+    def have_pixels(self, image: Mapping[str, Any], tile: Tile) -> list[bool]:
+        from .emptiness import have_pixels
+
+        self.connect()
+        return have_pixels(image, tile)
 
     def export_options(
         self, options: Mapping[str, Any], size: tuple[int, int], n_bands: int, dtype: str

@@ -24,13 +24,19 @@ MAX_BANDS: Final = 1024
 Pixels = npt.NDArray[Any]
 
 
-def plan(width: int, height: int, n_bands: int, itemsize: int) -> list[Block]:
-    """Cut a stack into blocks within the service's limits, on the file's own tiles."""
+def plan(width: int, height: int, n_bands: int, itemsize: int, inputs: int = 1) -> list[Block]:
+    """Cut a stack into blocks within the service's limits, on the file's own tiles.
+
+    Parameters
+    ----------
+    inputs
+        Values that are held for one that is made: many, where layers become a composite.
+    """
     pixel = itemsize + 1
     least = min(TILE_SIDE, width) * min(TILE_SIDE, height)
     bands = max(1, min(n_bands, MAX_BANDS, BLOCK_BYTES // (least * pixel)))
     side = TILE_SIDE
-    while (side + TILE_SIDE) ** 2 * bands * pixel <= BLOCK_BYTES:
+    while (side + TILE_SIDE) ** 2 * bands * pixel * inputs <= BLOCK_BYTES:
         side += TILE_SIDE
     return [
         Block(

@@ -15,6 +15,7 @@ import numpy as np
 from cedar.sensors.base import beside
 
 from .graph import Call
+from .recipes import made, masked, presence, reading
 
 if TYPE_CHECKING:
     from cedar.metadata import ImageMetadata
@@ -35,13 +36,23 @@ _CASTS: Final = {
 
 
 def stack(metadata: ImageMetadata, groups: Sequence[Mapping[str, Any]]) -> Call:
-    """Return the image of some of a stack's groups: all bands of the first, then the next.
+    """Return the image of the layers of some of a stack's groups: all bands of the first, the next.
 
     Band names are positions, ``{group}_{band}``; the file's own names are given when it is written.
     """
     image = metadata["image"]
-    layers = [_group(group, image) for group in groups]
+    layers = made(_read_layers(groups, image), image, _filled)
     return Call("ImageCollection.toBands", collection=_collection(layers))
+
+
+def has_pixels(image: Mapping[str, Any]) -> Call:
+    """Return where each group of a section `image` with a recipe has pixels; see `presence`."""
+    return presence(_read_layers(image["groups"], image), image)
+
+
+def _read_layers(groups: Sequence[Mapping[str, Any]], image: Mapping[str, Any]) -> list[Call]:
+    """Return groups with all bands that are read."""
+    return masked([_group(group, reading(image)) for group in groups], groups, image)
 
 
 def _group(group: Mapping[str, Any], image: Mapping[str, Any]) -> Call:

@@ -36,7 +36,7 @@ def prepare(
         The service can't take it: too many pixels or bands, or a name that it doesn't.
     """
     width, height = metadata["tile"]["size"]
-    task, n_bands = metadata["task"], len(metadata.groups) * len(metadata.bands)
+    task, n_bands = metadata["task"], metadata.n_bands
     description = f"{task['name']}-a{attempt}"
     if destination.kind in EarthEngine.exports_to:
         _check_task(metadata, description, n_bands)

@@ -45,7 +45,8 @@ def pull(request: ExportRequest, scratch: Path, progress: Progress) -> Path:
     tile, names, dtype = source.tile, metadata.band_names, metadata["image"]["dtype"]
     whole = tile.width * tile.height * len(names) * np.dtype(dtype).itemsize
     cog = request.options.get("formatOptions", {}).get("cloudOptimized", False)
-    blocks = plan(tile.width, tile.height, len(names), np.dtype(dtype).itemsize)
+    inputs = len(metadata.groups) if metadata.is_composite else 1
+    blocks = plan(tile.width, tile.height, len(names), np.dtype(dtype).itemsize, inputs)
     kept = Scratch(scratch, dtype)
     todo = kept.missing(blocks)
     _check_room(scratch, whole * len(todo) // len(blocks) + whole * (_COG_FILES if cog else 1))
@@ -215,7 +216,7 @@ class _Source:
         first, last = block.first // n_bands, -(-block.last // n_bands)
         offset = first * n_bands
         return {
-            "expression": stack(self._metadata, self._metadata.groups[first:last]),
+            "expression": stack(self._metadata, self._metadata.made_of(first, last)),
             "fileFormat": _Npy(),
             "bandIds": [
                 f"{position // n_bands}_{self._bands[position % n_bands]}"

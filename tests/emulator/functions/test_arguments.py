@@ -126,6 +126,7 @@ REASONS = {
     "geometryKey": "names the geometry's property in the service's own form of a feature",
     "geodesics": "documented to be ignored without 'proj', which is refused",
     "parallelScale": "how the service spreads the work",
+    "tileScale": "how the service spreads the work",
 }
 
 

@@ -151,6 +151,19 @@ def test_what_is_no_number_is_only_counted_and_chosen(ee, run):
         run(texts.reduce(ee.Reducer.mode()))
     with pytest.raises(ServiceError, match="has no 'list' of pixels"):
         run(ee.ImageCollection([ee.Image(1)]).reduce(ee.Reducer.toList()))
-    for name in ("median", "mode"):
-        with pytest.raises(ServiceError, match="does not implement argument 'maxRaw'"):
-            run(getattr(ee.Reducer, name)(maxRaw=5))
+    with pytest.raises(ServiceError, match="does not implement argument 'maxRaw'"):
+        run(ee.Reducer.mode(maxRaw=5))
+
+
+def test_a_median_of_more_values_than_are_kept_would_be_of_a_histogram(ee, run, image, grid):
+    three = ee.List([3, None, 1, 8])
+    assert run(three.reduce(ee.Reducer.median(maxRaw=3))) == 3
+    with pytest.raises(ServiceError, match="no histograms: maxRaw is 2, and there are 3 values"):
+        run(three.reduce(ee.Reducer.median(maxRaw=2)))
+    images = image("a", x=ONES), image("b", x=(ONES, ONES == 0)), image("c", x=3 * ONES)
+    reduced = ee.ImageCollection("MEMORY").reduce(ee.Reducer.median(maxRaw=2))
+    ((_, pixels),) = render(run(reduced, *images), grid())
+    assert (pixels.values == 2).all()
+    reduced = ee.ImageCollection("MEMORY").reduce(ee.Reducer.median(maxRaw=1))
+    with pytest.raises(ServiceError, match="there are 2 values"):
+        render(run(reduced, *images), grid())

@@ -1,0 +1,55 @@
+"""Whether a collection's recipe can be used on it."""
+
+from __future__ import annotations
+
+from cedar.exceptions import InputError
+from cedar.recipes.recipe import check_nodata
+
+from .base import Collection
+
+
+def check_recipe(collection: Collection) -> None:
+    """Refuse a recipe that a collection can't have.
+
+    Raises
+    ------
+    InputError
+        It can't.
+    """
+    recipe = collection.recipe
+    if recipe is None:
+        return
+    try:
+        _check_masks(collection)
+        if recipe.makes_numbers:
+            _check_values(collection)
+        if recipe.counts:
+            check_nodata(collection.nodata)
+    except InputError as error:
+        raise InputError(f"recipe: {error}") from error
+
+
+def _check_masks(collection: Collection) -> None:
+    recipe = collection.recipe
+    if recipe is not None and recipe.keep and not collection.unclear:
+        raise InputError("keep: cedar doesn't know which of its pixels are clear: use `mask`")
+    natives = {band.native: band for band in collection.bands}
+    for test in collection.masked_by:
+        if test.native not in natives:
+            raise InputError(f"mask: {test.native} says that, which isn't among its bands")
+        if not natives[test.native].qa:
+            raise InputError(f"mask: {test.native} is no band of bits or classes: set `qa`")
+
+
+def _check_values(collection: Collection) -> None:
+    """See that there are values to compute with, and that nodata is none of them."""
+    if not any(not band.qa for band in collection.stack_bands):
+        raise InputError("all chosen bands are of bits or classes, of which nothing is made")
+    for band in collection.read_bands:
+        own = [each for source in collection.sources for each in source.bands
+               if each.name == band.name]  # fmt: skip
+        if not band.qa and any(each.may_be(collection.nodata) for each in own):
+            raise InputError(
+                f"the nodata value {collection.nodata:g} is a valid value of {band.name}, so that "
+                "what is missing can't be told: set another `nodata`"
+            )
