@@ -84,16 +84,18 @@ def series_grid():
     return TileGrid(ul=corner, crs=CRS, res=(30, 30), size=(5, 3), limits=((0, 0), (0, 0)))
 
 
-def series_tracker(directory, catalog, recipe, store=None, engine=None, **settings):
+def defined(recipe):
+    """The settings of the series with a recipe."""
+    return {SERIES: {**DEFINITION, "recipe": recipe}}
+
+
+def series_tracker(directory, catalog, recipe, store=None, engine=None):
     """A tracker of the series with a recipe."""
-    options = settings.pop("options", {})
-    definition = {**DEFINITION, **settings, "recipe": recipe}
     return Tracker(
         series_grid(),
         store or LocalStore(directory),
         engine=engine or EarthEngine(url="emulator", catalog=catalog),
-        collections={SERIES: definition},
-        **options,
+        collections=defined(recipe),
     )
 
 

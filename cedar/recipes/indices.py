@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import difflib
 import math
-from collections.abc import Collection, Mapping
+import operator
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,6 +43,14 @@ REFLECTIVE: Final = frozenset(
 )
 #: Physical units of one number in a file of integers: of one byte, of more.
 _SCALES: Final = {1: 0.01, 2: 0.0001, 4: 0.0001}
+#: What the signs of a formula do.
+_COMPUTE: Final[Mapping[type[ast.operator], Callable[[float, float], Any]]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,7 @@ def define(given: str | Mapping[str, Any], bands: Collection[str], dtype: str) -
         formula, given_of = settings.get("formula"), settings.get("of") or {}
         formula = _listed(name) if formula is None else formula
         tree = _substituted(_parsed(formula), settings.get("constants", {}), given_of)
+        folded(tree)
         of = {each: _band(each, given_of, bands) for each in sorted(_names(tree))}
         if not of:
             raise InputError(f"its formula {formula!r} names no band")
@@ -136,6 +146,38 @@ def _parsed(formula: str) -> ast.expr:
                     "names, + - * / ** and parentheses"
                 )
     return tree
+
+
+def folded(node: ast.expr) -> float | None:
+    """Return the number that a part of a formula is; None where it hangs on a band.
+
+    Raises
+    ------
+    InputError
+        It is no number, as what is divided by 0.
+    """
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return float(value)
+        case ast.UnaryOp(op=sign, operand=operand):
+            number = folded(operand)
+            return -number if number is not None and isinstance(sign, ast.USub) else number
+        case ast.BinOp(left=left, op=sign, right=right):
+            one, other = folded(left), folded(right)
+            if isinstance(sign, ast.Div) and other == 0:
+                raise InputError(f"{ast.unparse(node)!r} divides by 0")
+            return None if one is None or other is None else _computed(node, one, other)
+    return None
+
+
+def _computed(node: ast.BinOp, one: float, other: float) -> float:
+    try:
+        number = _COMPUTE[type(node.op)](one, other)
+    except OverflowError:
+        number = math.inf
+    if isinstance(number, complex) or not math.isfinite(number):
+        raise InputError(f"{ast.unparse(node)!r} isn't a number")
+    return float(number)
 
 
 def _names(tree: ast.expr) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -121,6 +122,9 @@ def _check_names(names: Sequence[str], bands: Collection[str]) -> None:
             raise InputError(f"index {name} is there twice")
         if name in bands or name == COUNT:
             raise InputError(f"index {name}: a band has that name")
+        # What Earth Engine takes in a band's name.
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+            raise InputError(f"index {name!r}: a name has letters, digits, '_', '.' and '-' only")
 
 
 def check_nodata(nodata: float) -> None:

@@ -39,6 +39,19 @@ def _check_masks(collection: Collection) -> None:
             raise InputError(f"mask: {test.native} says that, which isn't among its bands")
         if not natives[test.native].qa:
             raise InputError(f"mask: {test.native} is no band of bits or classes: set `qa`")
+        if recipe is not None and recipe.keep:
+            _check_known(collection, natives[test.native])
+
+
+def _check_known(collection: Collection, band: Band) -> None:
+    """See that nodata isn't what a QA band has of a pixel: what isn't known isn't kept."""
+    is_class = band.native in collection.qa_classes
+    classes = collection.qa_bits.get(band.native, {}) if is_class else {}
+    if _may_be(band, collection.nodata) or f"{collection.nodata:g}" in classes:
+        raise InputError(
+            f"keep: the nodata value {collection.nodata:g} is a valid value of {band.name}, so "
+            "that what isn't known to be clear can't be told: set another `nodata`"
+        )
 
 
 def _check_values(collection: Collection) -> None:
@@ -50,6 +63,6 @@ def _check_values(collection: Collection) -> None:
                if each.name == band.name]  # fmt: skip
         if not band.qa and any(each.may_be(collection.nodata) for each in own):
             raise InputError(
-                f"the nodata value {collection.nodata:g} is a valid value of {band.name}, so that "
+                f"the nodata value {collection.nodata:g} is a valid value of {band.name}, so "
                 "what is missing can't be told: set another `nodata`"
             )

@@ -16,6 +16,7 @@ import numpy as np
 
 from cedar.recipes import COUNT
 from cedar.recipes.flags import span
+from cedar.recipes.indices import folded
 
 from .graph import Argument, Call, Function
 
@@ -24,11 +25,11 @@ Fill = Callable[[Call, float, str], Call]
 Band = Mapping[str, Any]
 Node = Call | Argument
 
-_OPERATORS: Final[Mapping[type[ast.operator], str]] = {
+#: What stands for a sign of a formula.
+_FUNCTIONS: Final[Mapping[type[ast.operator], str]] = {
     ast.Add: "add",
     ast.Sub: "subtract",
     ast.Mult: "multiply",
-    ast.Div: "divide",
     ast.Pow: "pow",
 }
 
@@ -261,7 +262,6 @@ class _Cook:
         """Return an index, masked where an input is, or what is divided by is 0."""
         known = {name: self._physical(values, of) for name, of in band["of"].items()}
         worked = _worked(ast.parse(band["formula"], mode="eval").body, known)
-        worked = worked if isinstance(worked, Call) else _constant(worked)
         return Call("Image.rename", input=worked, names=[band["name"]])
 
     def _physical(self, values: Call, name: str) -> Call:
@@ -318,49 +318,29 @@ def _each(function: Callable[..., Call], **columns: Sequence[Call]) -> list[Call
     return [Call(called, **dict(zip(columns, row, strict=True))) for row in rows]
 
 
-def _worked(node: ast.AST, known: Mapping[str, Call]) -> Call | float:
-    """Return what a part of a formula is: a number, as far as there are only numbers in it."""
+def _worked(node: ast.expr, known: Mapping[str, Call]) -> Call:
+    """Return what a part of a formula is."""
+    if (number := folded(node)) is not None:
+        return _constant(number)
     match node:
-        case ast.Constant(value=int() | float() as value):
-            return float(value)
         case ast.Name(id=name):
             return known[name]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return _operated(ast.Mult(), _worked(operand, known), -1.0)
+            return _pair("multiply", _worked(operand, known), _constant(-1))
         case ast.UnaryOp(operand=operand):
             return _worked(operand, known)
-        case ast.BinOp(left=left, op=operator, right=right):
-            return _operated(operator, _worked(left, known), _worked(right, known))
-    raise AssertionError(ast.dump(node))
-
-
-def _operated(operator: ast.operator, left: Call | float, right: Call | float) -> Call | float:
-    if not isinstance(left, Call) and not isinstance(right, Call):
-        return float(_of_numbers(operator, left, right))
-    # The service's pow is of single precision in places; these are exact.
-    match operator, right:
-        case ast.Pow(), 2.0 if isinstance(left, Call):
-            return _pair("multiply", left, left)
-        case ast.Pow(), 0.5:
-            return Call("Image.sqrt", value=left)
-        case ast.Div(), Call():
+        case ast.BinOp(left=left, op=ast.Pow(), right=right) if folded(right) in (0.5, 2):
+            # The service's pow may be of single precision; these are exact.
+            base = _worked(left, known)
+            square = _pair("multiply", base, base)
+            return square if folded(right) == 2 else Call("Image.sqrt", value=base)
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
             # The service says that what is divided by 0 is 0.
-            right = Call("Image.selfMask", image=right)
-    one, other = (each if isinstance(each, Call) else _constant(each) for each in (left, right))
-    return _pair(_OPERATORS[type(operator)], one, other)
-
-
-def _of_numbers(operator: ast.operator, left: float, right: float) -> float:
-    match operator:
-        case ast.Add():
-            return left + right
-        case ast.Sub():
-            return left - right
-        case ast.Mult():
-            return left * right
-        case ast.Div():
-            return left / right
-    return float(left**right)
+            divisor = Call("Image.selfMask", image=_worked(right, known))
+            return _pair("divide", _worked(left, known), divisor)
+        case ast.BinOp(left=left, op=sign, right=right):
+            return _pair(_FUNCTIONS[type(sign)], _worked(left, known), _worked(right, known))
+    raise AssertionError(ast.dump(node))  # What a formula may have is checked before.
 
 
 def _pair(function: str, one: Node, other: Node) -> Call:
