@@ -47,7 +47,7 @@ def _check_known(collection: Collection, band: Band) -> None:
     """See that nodata isn't what a QA band has of a pixel: what isn't known isn't kept."""
     is_class = band.native in collection.qa_classes
     classes = collection.qa_bits.get(band.native, {}) if is_class else {}
-    if _may_be(band, collection.nodata) or f"{collection.nodata:g}" in classes:
+    if band.may_be(collection.nodata) or f"{collection.nodata:g}" in classes:
         raise InputError(
             f"keep: the nodata value {collection.nodata:g} is a valid value of {band.name}, so "
             "that what isn't known to be clear can't be told: set another `nodata`"
