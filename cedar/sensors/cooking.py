@@ -5,7 +5,7 @@ from __future__ import annotations
 from cedar.exceptions import InputError
 from cedar.recipes.recipe import check_nodata
 
-from .base import Collection
+from .base import Band, Collection
 
 
 def check_recipe(collection: Collection) -> None:
