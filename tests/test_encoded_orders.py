@@ -43,7 +43,7 @@ CASES = {
          "valid_range": {"qa": [0, 254]}, "nodata": 255},
         "uint8",
     ),
-    "beside what isn't": (L30, {"encode": {"blue": TENTHS}}, "float32"),
+    "clamped to 0, beside what isn't": (L30, {"encode": {"blue": UNSIGNED}}, "float32"),
     "decibels": (
         S1,
         {"bands": ["vv", "angle"], "encode": {"vv": HUNDREDTHS, "angle": HUNDREDTHS}},
