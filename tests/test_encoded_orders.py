@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
+import rasterio
+from exported import exporting
+from orders import COLLECTION, COLLECTIONS, MAY, real_tracker, reference, utm_grid
 from test_collections_orders import (
     L30,
     S1,
@@ -38,7 +43,7 @@ CASES = {
          "valid_range": {"qa": [0, 254]}, "nodata": 255},
         "uint8",
     ),
-    "beside what isn't": (L30, {"encode": {"blue": TENTHS}}, "float32"),
+    "clamped to 0, beside what isn't": (L30, {"encode": {"blue": UNSIGNED}}, "float32"),
     "decibels": (
         S1,
         {"bands": ["vv", "angle"], "encode": {"vv": HUNDREDTHS, "angle": HUNDREDTHS}},
@@ -139,6 +144,34 @@ def test_a_mean_is_taken_before_it_is_rounded(tmp_path):
     # The mean is a double on its way, and a float32 in the plain file.
     assert np.abs(encoded[there] - wanted).max() <= 1
     assert np.mean(encoded[there] == wanted) > 0.99
+
+
+@pytest.mark.parametrize("kind", ["local", "gcs"])
+def test_real_pixels_are_encoded_alike_pulled_and_exported(tmp_path, kind):
+    numbers = {"scale": 2.75e-5, "offset": -0.2, "nodata": -9999}
+    encode = dict.fromkeys(["blue", "green", "red"], TENTHS)
+    collections = {COLLECTION: COLLECTIONS[COLLECTION] | numbers | {"encode": encode}}
+    with contextlib.ExitStack() as stack:
+        if kind == "local":
+            tracker = real_tracker(tmp_path / "store", collections=collections)
+        else:
+            _, tracker = stack.enter_context(exporting(kind, tmp_path, collections=collections))
+        name, _ = tracker.submit(COLLECTION, (1, 0), *MAY)
+        tracking = tracker.watch(name, interval=0.1)
+        tracker.download(tracking, tmp_path / "home")
+    (entry,) = tracking.orders
+    own = reference(utm_grid()[1, 0]).astype(np.float64)
+    wanted = np.floor((2.75e-5 * own + -0.2) / 0.0001 + 0.5)
+    wanted[own == 0] = -9999
+    assert (wanted == -9999).any()
+    assert len(entry["outputs"]) == (1 if kind == "local" else 6)
+    for output in entry["outputs"]:
+        with rasterio.open(tmp_path / "home" / output["name"]) as image:
+            assert set(image.dtypes) == {"int16"}
+            col, row = ~utm_grid()[1, 0].transform * (image.bounds.left, image.bounds.top)
+            window = np.s_[:, round(row) :, round(col) :]
+            part = wanted[window][:, : image.height, : image.width]
+            assert np.array_equal(image.read(), part)
 
 
 # ---- a band that tells where there is nothing
