@@ -34,14 +34,12 @@ DEFINITION = {
     "dtype": "int16",
     "nodata": NODATA,
     "scale": {**dict.fromkeys(REFLECTANCES, 0.0001), "bt": 0.1},
-    "qa": {"cfmask": True},
     "qa_bits": {"cfmask": CLASSES},
     "qa_classes": ["cfmask"],
     "unclear": ["cloud shadow", "cloud", "fill"],
     "service_start": "2015-01-01",
     "service_end": "2016-12-31",
 }
-YEARS = ("2015-01-01", "2017-01-01")
 
 
 def series():

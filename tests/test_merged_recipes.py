@@ -157,10 +157,9 @@ def test_a_recipe_that_no_member_can_have_is_refused(recipe, message):
         resolve("landsat", cooked(recipe))
 
 
-def test_a_members_own_recipe_has_no_place_in_a_merged_stack():
+def test_a_members_own_recipe_is_of_its_own_files():
     settings = {**LANDSAT, LC08: {"recipe": {"mask": ["cloud"]}}}
-    with pytest.raises(InputError, match=f"{LC08} has a recipe of its own"):
-        resolve("landsat", settings)
+    assert resolve("landsat", settings) == resolve("landsat", LANDSAT)
 
 
 def test_without_a_recipe_all_is_as_ever(tmp_path):

@@ -37,8 +37,6 @@ def _check_masks(collection: Collection) -> None:
     for test in collection.masked_by:
         if test.native not in natives:
             raise InputError(f"mask: {test.native} says that, which isn't among its bands")
-        if not natives[test.native].qa:
-            raise InputError(f"mask: {test.native} is no band of bits or classes: set `qa`")
         if recipe is not None and recipe.keep:
             _check_known(collection, natives[test.native])
 

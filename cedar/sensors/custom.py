@@ -131,7 +131,11 @@ def _require(settings: Mapping[str, Any]) -> None:
 
 def _merged(settings: Mapping[str, Any], known: Collection) -> Collection:
     bands, chosen = _bands(settings, known)
-    bands = [replace(band, default=band.name in chosen) for band in overridden(bands, settings)]
+    flagged = settings.get("qa_bits", known.qa_bits)
+    bands = [
+        replace(band, default=band.name in chosen, qa=band.qa or band.native in flagged)
+        for band in overridden(bands, settings)
+    ]
     fields: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in settings.items()

@@ -111,8 +111,6 @@ def _check(
 
 def _shared(settings: Mapping[str, Any], own: Mapping[str, Any], member: Collection) -> Collection:
     """Return a member with what is said for all of them, and not by itself."""
-    if own.get("recipe") and "members" not in settings:
-        raise InputError(f"{member.id} has a recipe of its own: merged, all have one together")
     said = {key: settings[key] for key in _SHARED if key in settings and key not in own}
     encode = {
         name: encoding

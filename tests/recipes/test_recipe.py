@@ -101,7 +101,6 @@ def test_what_is_read_has_a_type_that_holds_its_bits():
                 "bands": ["a", "b"],
                 "dtype": "uint8",
                 "nodata": 0,
-                "qa": {"a": True},
                 "qa_bits": {"a": {"0": "clear", "1": "cloud"}},
                 "qa_classes": ["a"],
                 "unclear": ["cloud"],
@@ -119,12 +118,6 @@ def test_what_is_read_has_a_type_that_holds_its_bits():
             "A/B",
             {"bands": ["a"], "dtype": "uint8", "nodata": 0, "qa_bits": {"Q": {"0": "bad"}}},
             "mask: Q says that, which isn't among its bands",
-        ),
-        (
-            {"mask": ["bad"]},
-            "A/B",
-            {"bands": ["a"], "dtype": "uint8", "nodata": 0, "qa_bits": {"a": {"0": "bad"}}},
-            "mask: a is no band of bits or classes: set `qa`",
         ),
     ],
 )
