@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cedar.exceptions import InputError
+from cedar.recipes import Recipe
 from cedar.recipes.recipe import check_nodata
 
 from .base import Band, Collection
@@ -20,7 +21,7 @@ def check_recipe(collection: Collection) -> None:
     if recipe is None:
         return
     try:
-        _check_masks(collection)
+        _check_masks(collection, recipe)
         if recipe.makes_numbers:
             _check_values(collection)
         if recipe.counts:
@@ -29,15 +30,14 @@ def check_recipe(collection: Collection) -> None:
         raise InputError(f"recipe: {error}") from error
 
 
-def _check_masks(collection: Collection) -> None:
-    recipe = collection.recipe
-    if recipe is not None and recipe.keep and not collection.unclear:
+def _check_masks(collection: Collection, recipe: Recipe) -> None:
+    if recipe.keep and not collection.unclear:
         raise InputError("keep: cedar doesn't know which of its pixels are clear: use `mask`")
     natives = {band.native: band for band in collection.bands}
     for test in collection.masked_by:
         if test.native not in natives:
             raise InputError(f"mask: {test.native} says that, which isn't among its bands")
-        if recipe is not None and recipe.keep:
+        if recipe.keep:
             _check_known(collection, natives[test.native])
 
 

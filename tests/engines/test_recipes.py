@@ -8,7 +8,18 @@ import json
 import numpy as np
 import pytest
 import rasterio
-from cooking import NODATA, SERIES, series_grid, series_tracker, write_catalog
+from cooking import (
+    NODATA,
+    SERIES,
+    median,
+    medoid,
+    series,
+    series_grid,
+    series_tracker,
+    taken,
+    valid,
+    write_catalog,
+)
 from ee.serializer import encode
 
 from cedar import LocalStore, Tracker
@@ -23,7 +34,7 @@ from cedar.sensors import resolve
 
 L8, HLS, MODIS = "LANDSAT/LC08/C02/T1_L2", "NASA/HLS/HLSL30/v002", "MODIS/061/MOD09GA"
 EVERYTHING = {"keep": "clear", "indices": ["EVI"], "composite": "medoid", "count": True}
-PERIOD = ("2015-01-01", "2015-02-01")
+PERIOD = ("2015-05-01", "2015-06-01")
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +144,15 @@ def test_an_answer_that_says_nothing_of_a_layer_is_an_error(tmp_path, catalog, m
 def made(tmp_path, catalog, formula, scale=0.0001, dtype="int16"):
     """An index of the series in a file, and the physical values of red and nir, NaN if missing."""
     index = {"name": "X", "formula": formula, **({"scale": scale} if dtype == "int16" else {})}
-    settings = {"bands": {"red": "red", "nir": "nir"}, "dtype": dtype, "scale": 0.0001}
-    settings |= {"nodata": NODATA, "recipe": {"indices": [index]}}
+    found = file_of(tmp_path, catalog, {"indices": [index]}, dtype, 0.0001)
+    bands = (np.where(each == NODATA, np.nan, each * 0.0001) for each in (found[0::3], found[1::3]))
+    return found[2::3], *bands
+
+
+def file_of(tmp_path, catalog, recipe, dtype, scale):
+    """What a file of red and nir of the series has with a recipe."""
+    settings = {"bands": {"red": "red", "nir": "nir"}, "dtype": dtype, "scale": scale}
+    settings |= {"nodata": NODATA, "recipe": recipe}
     tracker = Tracker(
         series_grid(),
         LocalStore(tmp_path),
@@ -144,11 +162,7 @@ def made(tmp_path, catalog, formula, scale=0.0001, dtype="int16"):
     name, _ = tracker.submit(SERIES, (0, 0), *PERIOD)
     (entry,) = tracker.watch(name).orders
     with rasterio.open(tracker.store.root / entry["prefix"] / entry["outputs"][0]["name"]) as file:
-        found = file.read()
-    red, nir = (
-        np.where(each == -9999, np.nan, each * 0.0001) for each in (found[0::3], found[1::3])
-    )
-    return found[2::3], red, nir
+        return file.read()
 
 
 def test_where_a_formula_divides_by_nought_is_nodata(tmp_path, catalog):
@@ -158,8 +172,8 @@ def test_where_a_formula_divides_by_nought_is_nodata(tmp_path, catalog):
 
 
 def test_what_the_file_cant_hold_is_nodata_and_not_cut_off(tmp_path, catalog):
-    found, red, _ = made(tmp_path, catalog, "R * 10")
-    number = np.floor(red * 10 / 0.0001 + 0.5)
+    found, red, _ = made(tmp_path, catalog, "R * 20")
+    number = np.floor(red * 20 / 0.0001 + 0.5)
     expected = np.where(np.isnan(number) | (number > 32767), -9999, number)
     assert np.array_equal(found, expected)
     assert (number > 32767).any()
@@ -183,7 +197,9 @@ def test_what_is_no_number_is_nodata(tmp_path, catalog):
 
 
 def test_a_file_of_floats_holds_it_as_it_is(tmp_path, catalog):
-    found, red, nir = made(tmp_path, catalog, "+N / R * (2 - 1) ** 2 / (4 * 0.5)", dtype="float32")
+    found, red, nir = made(
+        tmp_path, catalog, "-N / +R * (2 - 1) ** 2 / (4 * -0.5)", dtype="float32"
+    )
     with np.errstate(invalid="ignore"):
         expected = nir / red / 2
     assert ((found == -9999) == np.isnan(expected)).all()
@@ -196,3 +212,28 @@ def test_a_formula_that_divides_numbers_by_nought_is_refused_before_anything_is_
 ):
     with pytest.raises(InputError, match="divides by 0"):
         made(tmp_path, catalog, "R / (1 - 1)")
+
+
+def observed():
+    """Red and nir of the period, masked where they are missing."""
+    dates, pixels = series()
+    inside = np.array([PERIOD[0] <= date < PERIOD[1] for date in dates])
+    return [valid(pixels[name][inside], False) for name in ("red", "nir")]
+
+
+def test_a_median_of_floats_isnt_rounded(tmp_path, catalog):
+    found = file_of(tmp_path, catalog, {"composite": "median"}, "float32", 1)
+    expected = [median(values).filled(NODATA) for values in observed()]
+    assert np.array_equal(found, np.array(expected, "float32"))
+    assert (found % 1 == 0.5).any()
+
+
+def test_a_medoid_is_compared_in_physical_values(tmp_path, catalog):
+    """A band whose numbers are worth a tenth counts as a hundredth."""
+    scale = {"red": 0.0001, "nir": 0.001}
+    found = file_of(tmp_path, catalog, {"composite": "medoid"}, "int16", scale)
+    red, nir = observed()
+    which, alike = medoid([red, nir * 10]), medoid([red, nir])
+    for values, band in zip(found, (red, nir), strict=True):
+        assert np.array_equal(values, taken(band.filled(NODATA), which))
+    assert (which != alike).any()
