@@ -133,7 +133,7 @@ class Config:
             collections = document.get("collections", {})
             filters = tracker.get("filters", {})
             for collection_id in (*collections, *filters):
-                resolve(collection_id, collections)
+                resolve(collection_id, collections).filters(filters.get(collection_id, ()))
             settings: dict[str, Any] = {key: tracker.get(key) for key in _OPTIONAL}
             settings |= {
                 kind.name: Template(tracker.get(kind.name, default), kind).text

@@ -27,10 +27,10 @@ def group_images(
     longitude : float
         Of the tile's centre, in degrees: what makes a day solar.
     """
-    natives = {band.native for band in collection.stack_bands}
+    bands = collection.stack_bands
     grouped: dict[tuple[object, ...], list[ImageInfo]] = {}
     for image in sorted(images, key=lambda image: (image.time_start, image.index)):
-        if image.bands is not None and natives.isdisjoint(image.bands):
+        if not any(image.has(band.native, band.joined) for band in bands):
             continue
         if _is_night(image, collection) and not collection.night:
             continue

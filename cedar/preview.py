@@ -252,6 +252,7 @@ class Preview:
                 "items": len(self.items),
                 "empty": len(self.items) - self.n_tasks,
                 "images": len(self.images),
+                **({"members": of} if (of := order.by_member) else {}),
                 "layers": self.n_layers,
                 "bands": self.n_bands,
                 "pixels": self.n_pixels,
@@ -359,11 +360,14 @@ def _facts(preview: Preview) -> Iterator[tuple[str, str]]:
     if order.earlier:
         yield "plan", counted(order.earlier, len(new_items(order)))
     yield "images", f"{len(preview.images):,}, in {preview.n_layers:,} layers"
+    if of := order.by_member:
+        yield "of them", ", ".join(f"{number:,} of {each}" for each, number in of.items())
     recipes = {each.id: each.recipe for each in order.submission.collections}
     yield from facts(recipes, sum(len(item.dropped) for item in order.items))
     yield "bands", f"{preview.n_bands:,} of {dtypes or 'no type'}, at most {most:,} in an item"
     yield "pixels", f"{preview.n_pixels:,}"
-    yield "size", f"{size(preview.n_bytes)} uncompressed, in {_files(preview.n_files)}"
+    files = "1 file" if preview.n_files == 1 else f"{preview.n_files:,} files"
+    yield "size", f"{size(preview.n_bytes)} uncompressed, in {files}"
     if order.n_shards is None:
         yield "tasks", f"{preview.n_tasks:,}, which cedar does itself"
     else:
@@ -384,10 +388,6 @@ def _items(preview: Preview) -> str:
 
 def _known(number: int | None) -> str:
     return "not known" if number is None else f"{number:,}"
-
-
-def _files(number: int) -> str:
-    return "1 file" if number == 1 else f"{number:,} files"
 
 
 def size(n_bytes: float) -> str:
