@@ -23,7 +23,9 @@ def check_recipe(collection: Collection) -> None:
     try:
         _check_masks(collection, recipe)
         if recipe.makes_numbers:
-            _check_values(collection)
+            _check_quantities(collection)
+        if recipe.makes_numbers or recipe.mask or recipe.keep:
+            _check_told(collection)
         if recipe.counts:
             check_nodata(collection.nodata)
     except InputError as error:
@@ -52,10 +54,14 @@ def _check_known(collection: Collection, band: Band) -> None:
         )
 
 
-def _check_values(collection: Collection) -> None:
-    """See that there are values to compute with, and that nodata is none of them."""
+def _check_quantities(collection: Collection) -> None:
+    """See that there is something to compute with."""
     if not any(not band.qa for band in collection.stack_bands):
         raise InputError("all chosen bands are of bits or classes, of which nothing is made")
+
+
+def _check_told(collection: Collection) -> None:
+    """See that what is missing, or masked, is told from values: a validity band isn't masked."""
     for band in collection.read_bands:
         own = [each for source in collection.sources for each in source.bands
                if each.name == band.name]  # fmt: skip
