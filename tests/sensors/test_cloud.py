@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import ee
+import json
+
 import pytest
 
 from cedar.config import Config
@@ -61,10 +62,6 @@ def test_its_ends_are_percentages(cloud):
     assert cloudless(LC08, cloud).filters()[0]["value"] == cloud
 
 
-def of_clouds(value):
-    return ee.Filter.lt("CLOUD_COVER", value)
-
-
 @pytest.mark.parametrize(
     "given",
     [
@@ -78,8 +75,8 @@ def of_clouds(value):
 def test_a_filter_on_the_same_property_is_refused(given):
     with pytest.raises(InputError, match="a filter is by CLOUD_COVER, too: give one of the two"):
         cloudless(LC08).filters([given])
-    other = repr(given).replace("CLOUD_COVER", "CLOUD_COVER_LAND")
-    assert len(cloudless(LC08).filters([eval(other)])) == 2
+    other = json.loads(json.dumps(given).replace("CLOUD_COVER", "CLOUD_COVER_LAND"))
+    assert len(cloudless(LC08).filters([other])) == 2
 
 
 def test_a_configuration_that_gives_both_is_refused(tmp_path):
