@@ -47,11 +47,11 @@ PLAIN: Final = "#3d7edb80"
 #: Most fills and edges of tiles in a map: what has more is drawn in blocks of tiles.
 _MOST: Final = 400
 _MOST_EDGES: Final = 60
-#: Of the frame, in pixels of CSS; a map isn't flatter or narrower than one to four.
+#: Of the frame and around it, in pixels of CSS; a map isn't flatter or narrower than one to four.
 _WIDTH: Final = 340.0
 _HEIGHT: Final = 240.0
 _FLATTEST: Final = 4.0
-_LEFT, _BELOW = 46.0, 16.0
+_LEFT, _RIGHT, _BELOW = 46.0, 20.0, 16.0
 #: Of the view, around what is drawn.
 _MARGIN: Final = 0.08
 #: Pixels between two labels of meridians.
@@ -230,7 +230,7 @@ def svg(
     return "".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(label)}"'
-            f' width="{width + _LEFT + 1:.0f}" height="{height + _BELOW:.0f}"'
+            f' width="{_LEFT + width + _RIGHT:.0f}" height="{height + _BELOW:.0f}"'
             ' fill="none" stroke="currentColor" font-size="10" font-family="sans-serif">',
             f'<rect x="{_LEFT:.1f}" y="0.5" width="{width:.1f}" height="{height - 1:.1f}"'
             ' stroke-opacity="0.4"/>',

@@ -15,8 +15,9 @@ from .graticule import place
 
 #: Rows of a table, and lines of a list.
 ROWS: Final = 10
-#: Characters of a cell.
+#: Characters of a cell, and of one that isn't broken.
 _LONGEST: Final = 120
+_SHORT: Final = 20
 _ROOMY: Final = "padding:0 0.8em 0 0;text-align:left;vertical-align:top"
 
 
@@ -119,7 +120,9 @@ def placed(
 
 
 def _cell(value: Any) -> str:
-    return f'<td style="{_ROOMY}">{_text(value)}</td>'
+    text = _text(value)
+    kept = ";white-space:nowrap" if len(text) <= _SHORT else ""
+    return f'<td style="{_ROOMY}{kept}">{text}</td>'
 
 
 def _more(number: int) -> str:

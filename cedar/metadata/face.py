@@ -27,6 +27,7 @@ _NAMED: Final = 3
 def of_record(record: TrackingMetadata) -> str:
     """Show an order: what was asked for, a map of its tiles by state, and its items."""
     found = [(entry, state_of(entry)) for entry in record.orders]
+    failed = any(entry["status"].get("error_message") for entry, _ in found)
     # What one would do something about stands first.
     found.sort(key=lambda each: each[1] not in RETRYABLE)
     rows = (
@@ -35,7 +36,7 @@ def of_record(record: TrackingMetadata) -> str:
             state,
             entry["n_images"],
             len(entry["outputs"]),
-            entry["status"].get("error_message"),
+            *([entry["status"].get("error_message")] if failed else ()),
         )
         for entry, state in found
     )
@@ -43,7 +44,7 @@ def of_record(record: TrackingMetadata) -> str:
         f"Order {record.name}",
         dict(_asked(record)),
         _record_map(record, found) + legend(Counter(state for _, state in found)),
-        table(("item", "state", "images", "files", "error"), rows, len(found)),
+        table(("item", "state", "images", "files", "error")[: 4 + failed], rows, len(found)),
     )
 
 
