@@ -85,6 +85,7 @@ ORDER = (
     "cleaning",
     "tracked",
     "verifying",
+    "cubes",
     "steering",
     "tracker",
     "runfile",
