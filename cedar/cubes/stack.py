@@ -53,6 +53,89 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """What reads a stack's pixels; it knows nothing of what they are of.
+
+    Attributes
+    ----------
+    images : tuple of (Image, int)
+        Files, and how many of the bands each has.
+    bands : tuple of CubeBand
+        In their order.
+    n_layers : int
+        How many layers there are.
+    """
+
+    images: tuple[tuple[Image, int], ...]
+    bands: tuple[CubeBand, ...]
+    n_layers: int
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the files' pixels."""
+        return np.result_type(*(image.dtype for image, _ in self.images))
+
+    def read(
+        self, window: Window, layers: slice = _ALL, bands: Sequence[str] | None = None
+    ) -> npt.NDArray[Any]:
+        """Read a window, as the files have it.
+
+        Parameters
+        ----------
+        window : Window
+            Any rectangle of the tile.
+        layers : slice, optional
+            Which of them.
+        bands : sequence of str, optional
+            Their names; by default all.
+
+        Returns
+        -------
+        numpy.ndarray
+            (layers, bands, rows, columns), of the files' type.
+
+        Raises
+        ------
+        StoreError
+            A file can't be read.
+        """
+        at = range(self.n_layers)[layers]
+        named = [band.name for band in self.bands]
+        wanted = [*range(len(named))] if bands is None else [named.index(name) for name in bands]
+        pixels: list[npt.NDArray[Any]] = []
+        first = 0
+        for image, count in self.images:
+            own = [band - first for band in wanted if first <= band < first + count]
+            if own:
+                numbers = [layer * count + band + 1 for layer in at for band in own]
+                found = image.read(window, numbers)
+                pixels.append(found.reshape(len(at), len(own), window.height, window.width))
+            first += count
+        return pixels[0] if len(pixels) == 1 else np.concatenate(pixels, axis=1)
+
+    def of_cube(self, pixels: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Put a window's pixels as cubes have them, band by band: (layers, rows, columns) each.
+
+        They are views of what was read, but of bands whose type or nodata value is another.
+
+        Parameters
+        ----------
+        pixels : numpy.ndarray
+            What :meth:`read` gave of all bands.
+        """
+        read = {band.name: pixels[:, number] for number, band in enumerate(self.bands)}
+        return {band.name: in_cube(band, read[band.name], self._mask(band, read))
+                for band in self.bands}  # fmt: skip
+
+    def _mask(
+        self, band: CubeBand, read: Mapping[str, npt.NDArray[Any]]
+    ) -> npt.NDArray[np.bool_] | None:
+        if band.masked_by is None:
+            return None
+        return is_nodata(read[band.masked_by], band.nodata)
+
+
+@dataclass(frozen=True)
 class Stack:
     """One item's files on this machine.
 
@@ -150,7 +233,7 @@ class Stack:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the files' pixels."""
-        return np.result_type(*(part.image.dtype for part in self.parts))
+        return self.reader.dtype
 
     @property
     def nodata(self) -> float | None:
@@ -198,65 +281,24 @@ class Stack:
                 col += width
             row += height
 
+    @property
+    def reader(self) -> Reader:
+        """What reads its pixels, and can be sent to another process for little."""
+        return Reader(
+            tuple((part.image, len(part.metadata.bands)) for part in self.parts),
+            self.bands,
+            len(self.layers),
+        )
+
     def read(
         self, window: Window, layers: slice = _ALL, bands: Sequence[str] | None = None
     ) -> npt.NDArray[Any]:
-        """Read a window, as the files have it.
-
-        Parameters
-        ----------
-        window : Window
-            Any rectangle of the tile.
-        layers : slice, optional
-            Which of them.
-        bands : sequence of str, optional
-            Their names; by default all.
-
-        Returns
-        -------
-        numpy.ndarray
-            (layers, bands, rows, columns), of the files' type.
-
-        Raises
-        ------
-        StoreError
-            A file can't be read.
-        """
-        at = range(len(self.layers))[layers]
-        named = [band.name for band in self.bands]
-        wanted = [*range(len(named))] if bands is None else [named.index(name) for name in bands]
-        pixels: list[npt.NDArray[Any]] = []
-        first = 0
-        for part in self.parts:
-            count = len(part.metadata.bands)
-            own = [band - first for band in wanted if first <= band < first + count]
-            if own:
-                numbers = [layer * count + band + 1 for layer in at for band in own]
-                found = part.image.read(window, numbers)
-                pixels.append(found.reshape(len(at), len(own), window.height, window.width))
-            first += count
-        return pixels[0] if len(pixels) == 1 else np.concatenate(pixels, axis=1)
+        """Read a window, as :meth:`Reader.read` does."""
+        return self.reader.read(window, layers, bands)
 
     def of_cube(self, pixels: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-        """Put a window's pixels as cubes have them, band by band: (layers, rows, columns) each.
-
-        They are views of what was read, but of bands whose type or nodata value is another.
-
-        Parameters
-        ----------
-        pixels : numpy.ndarray
-            What :meth:`read` gave of all bands.
-        """
-        read = {band.name: pixels[:, number] for number, band in enumerate(self.bands)}
-        return {band.name: in_cube(band, read[band.name], self._mask(band, read))
-                for band in self.bands}  # fmt: skip
-
-    def _mask(
-        self, band: CubeBand, read: Mapping[str, npt.NDArray[Any]]
-    ) -> npt.NDArray[np.bool_] | None:
-        if band.masked_by is None:
-            return None
-        return is_nodata(read[band.masked_by], band.nodata)
+        """Put a window's pixels as cubes have them, as :meth:`Reader.of_cube` does."""
+        return self.reader.of_cube(pixels)
 
 
 def in_cube(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -57,7 +57,10 @@ class Here:
 
 
 def look(
-    tracking: Mapping[str, Any], directory: str | os.PathLike[str], items: Iterable[str] = ()
+    tracking: Mapping[str, Any],
+    directory: str | os.PathLike[str],
+    items: Iterable[str] = (),
+    names: Container[str] | None = None,
 ) -> Here:
     """Look which stacks of an order are in a directory.
 
@@ -69,6 +72,8 @@ def look(
         What was downloaded of it: ``DIR/NAME``.
     items
         Patterns of names, as of ``cedar download --item``; none: all.
+    names
+        The only ones that are looked for.
 
     Raises
     ------
@@ -83,6 +88,8 @@ def look(
     looking = _Looking(record, there)
     globs = [*items]
     for together in _whole(record.orders):
+        if names is not None and not any(entry["name"] in names for entry in together):
+            continue
         if not globs or any(_is_called(entry, glob) for entry in together for glob in globs):
             looking.look(together)
     return Here(
