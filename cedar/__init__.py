@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .cubes.opening import open_order
     from .emulator import Emulator
     from .exceptions import CedarError
     from .grids import Tile, TileGrid
@@ -67,6 +68,7 @@ _HOMES = {
     "Verification": "cedar.verifying",
     "clean_tracked": "cedar.tracker",
     "download_tracked": "cedar.tracker",
+    "open_order": "cedar.cubes.opening",
     "verify": "cedar.verifying",
 }
 
@@ -86,6 +88,7 @@ __all__ = [
     "__version__",
     "clean_tracked",
     "download_tracked",
+    "open_order",
     "verify",
 ]
 

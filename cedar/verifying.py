@@ -110,7 +110,7 @@ def verify(
     path = directory / f"{name}.json"
     with explained(f"can't read {path}, the record that `cedar download` writes last"):
         tracking = TrackingMetadata.loads(path.read_bytes(), name)
-        there = _Directory.read(directory)
+        there = Directory.read(directory)
     expected = [*_expected(tracking, there)]
     reading = _Reading(sum(each.size or 0 for each in expected), callback)
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="cedar-verify") as pool:
@@ -124,7 +124,7 @@ def verify(
 
 
 @dataclass(frozen=True)
-class _Directory:
+class Directory:
     """The files below a directory, by what they are called."""
 
     root: Path
@@ -132,6 +132,13 @@ class _Directory:
 
     @classmethod
     def read(cls, root: Path) -> Self:
+        """Look what is there.
+
+        Raises
+        ------
+        OSError
+            It can't be read.
+        """
         files = defaultdict(list)
 
         def refuse(error: OSError) -> None:
@@ -168,7 +175,7 @@ class _Expected:
     checksum: str | None = None
 
 
-def _expected(tracking: TrackingMetadata, there: _Directory) -> Iterator[_Expected]:
+def _expected(tracking: TrackingMetadata, there: Directory) -> Iterator[_Expected]:
     """Yield what the record names: its schema sees to it that no name leads elsewhere."""
     documented = {*tracking["metadata"]}
     for entry in tracking.orders:
@@ -275,7 +282,7 @@ def _replaced(found: _Found) -> set[Path]:
     }
 
 
-def _verification(tracking: TrackingMetadata, there: _Directory, found: _Found) -> Verification:
+def _verification(tracking: TrackingMetadata, there: Directory, found: _Found) -> Verification:
     paths: dict[_Standing, list[Path]] = {standing: [] for standing in _Standing}
     replaced = _replaced(found)
     for expected, (standing, _) in found:

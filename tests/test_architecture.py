@@ -89,6 +89,7 @@ ORDER = (
     "cleaning",
     "tracked",
     "verifying",
+    "cubes",
     "steering",
     "tracker",
     "runfile",
