@@ -112,7 +112,7 @@ def put_together(
     """
     plan = _Plan.of(entry, files, options)
     if not plan.is_done():
-        with _alone(plan.directory / f".cedar-{plan.name}.lock"):
+        with alone(plan.directory / f".cedar-{plan.name}.lock"):
             # Another process may have made it, and even removed the files, while this one waited.
             if not plan.is_done():
                 plan.carry_out()
@@ -270,7 +270,7 @@ def _digest(values: Any) -> str:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Keep other processes from what this one does. Where one has died, the next goes on."""
     while (lock := lock_if_free(path)) is None:
         time.sleep(_LOOK)

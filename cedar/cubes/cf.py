@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import dask.array as da
@@ -80,7 +80,7 @@ def dataset(stacks: Sequence[Stack], chunks: Chunks | None = None) -> xr.Dataset
         joined = da.concatenate([each[band.name] for each in pixels])
         data = joined if (np.diff(order) == 1).all() else joined[order]
         variables[band.name] = (("time", "y", "x"), data, band_attributes(band, first))
-    cube = xr.Dataset(variables, _coordinates(ordered, order), cube_attributes(ordered))
+    cube = xr.Dataset(variables, coordinates(ordered, order), cube_attributes(ordered))
     return cube if chunks is None else cube.chunk(dict(chunks))
 
 
@@ -113,7 +113,8 @@ def _numbers(band: CubeBand) -> tuple[Any, ...]:
     return band.dtype, band.scale, band.offset, str(band.fill), band.units, band.qa, band.masked_by
 
 
-def _coordinates(stacks: Sequence[Stack], order: Any) -> dict[str, Any]:
+def coordinates(stacks: Sequence[Stack], order: Iterable[int]) -> dict[str, Any]:
+    """Return the coordinates of some stacks' layers, which go by an `order` of all of them."""
     layers = [layer for stack in stacks for layer in stack.layers]
     layers = [layers[number] for number in order]
     tile = stacks[0].tile

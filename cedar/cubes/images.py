@@ -185,7 +185,7 @@ def steps(
     width = _block([(file.blocks[1], file.width) for file in files], size[0])
     rows, cols = -(-size[1] // height), -(-size[0] // width)
     blocks = max(1, most_pixels // (height * width))
-    across = min(cols, max(1, isqrt(blocks * height // width)))
+    across = min(cols, blocks, max(1, isqrt(blocks * height // width)))
     down = min(rows, blocks // across)
     across = min(cols, blocks // down)
     return (
@@ -196,7 +196,8 @@ def steps(
 
 def _block(sides: Sequence[tuple[int, int]], length: int) -> int:
     """Side of a block that cuts none, of the (block's, file's) sides; at most a whole length."""
-    return min(length, lcm(*{block for block, side in sides if block < side}))
+    cutting = {block for block, side in sides if block < side}
+    return min(length, lcm(*cutting)) if cutting else length
 
 
 def _steps(length: int, step: int, starts: Iterable[int]) -> tuple[int, ...]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cedar.documents import image_section, with_bands
 from cedar.exceptions import InputError
+from cedar.finding import middle_longitude
+from cedar.grouping import ahead_of_utc
 from cedar.metadata import ImageMetadata
 from cedar.metadata.validation import SCHEMA_VERSION
 from cedar.sensors import resolve
@@ -65,14 +67,14 @@ def remade(
             },
             "engine": record["engine"],
             "task": {key: entry[key] for key in ("name", "prefix", "request_id")},
-            "image": _image(record, entry, names),
+            "image": _image(record, entry, tile, names),
         },
         entry["name"],
     )
 
 
 def _image(
-    record: TrackingMetadata, entry: Mapping[str, Any], names: Sequence[str | None]
+    record: TrackingMetadata, entry: Mapping[str, Any], tile: Tile, names: Sequence[str | None]
 ) -> dict[str, Any]:
     definitions = record["submission"].get("definitions", {})
     if entry["collection"] not in definitions:
@@ -80,16 +82,25 @@ def _image(
     collection = resolve(entry["collection"], definitions)
     image = with_bands(image_section((), collection, entry["nodata"]), entry.get("bands"))
     count = len(image["bands"])
-    groups = [_group(entry, name) for name in names[::count]]
+    ahead = ahead_of_utc(collection.group_by, middle_longitude(tile))
+    groups = [_group(entry, name, ahead) for name in names[::count]]
     return {**image, "dtype": entry["dtype"], "groups": groups}
 
 
-def _group(entry: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+def _group(entry: Mapping[str, Any], name: str | None, ahead: dt.timedelta) -> dict[str, Any]:
     found = _NAME.fullmatch(name or "")
     if found is None:
         raise _lost(entry, "its file doesn't say of which dates its bands are")
-    time = dt.datetime.fromisoformat(f"{found['date']}{found['time'] or 'T000000'}+00:00")
+    date = dt.datetime.fromisoformat(f"{found['date']}T000000+00:00")
+    time = date if found["time"] is None else _time(date, found["time"], ahead)
     return {"date": found["date"], "time": time.isoformat(), "images": []}
+
+
+def _time(date: dt.datetime, clock: str, ahead: dt.timedelta) -> dt.datetime:
+    """Return the moment that has a time of UTC, and is of a day that may be a solar one."""
+    time = dt.datetime.fromisoformat(f"{date:%Y-%m-%d}{clock}+00:00")
+    days = date.date() - (time + ahead).date()
+    return time + days
 
 
 def _lost(entry: Mapping[str, Any], why: str) -> InputError:
