@@ -44,6 +44,7 @@ ORDER = (
     "stores",
     "gridexport",
     "products",
+    "quicklook",
     "mosaics",
     "clipping",
     "assembly",

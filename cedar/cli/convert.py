@@ -36,12 +36,15 @@ if TYPE_CHECKING:
 )
 @click.option("--overwrite", is_flag=True, help="Make again what is there already.")
 @click.option(
+    "--stac", is_flag=True, default=None, help="Write a STAC catalog of the cubes, with quicklooks."
+)
+@click.option(
     "--scheduler", metavar="ADDRESS", help="Let the workers of a dask.distributed cluster read."
 )
 @click.pass_obj
 def convert(
     settings: Settings, /, name: str, dest: str, items: Sequence[str], overwrite: bool,
-    scheduler: str | None, **how: str | None,
+    scheduler: str | None, **how: Any,
 ) -> int:  # fmt: skip
     """Make cubes of what was downloaded of an order: NetCDF, Zarr, or a GeoTIFF a date.
 
@@ -64,7 +67,7 @@ def convert(
     return _outcome(settings, tracking, done)
 
 
-def _options(settings: Settings, how: dict[str, str | None]) -> Converting:
+def _options(settings: Settings, how: dict[str, Any]) -> Converting:
     """Put what was typed in the place of what is configured."""
     from cedar.cubes.options import Converting
 
@@ -81,6 +84,8 @@ def _outcome(settings: Settings, tracking: TrackingMetadata, done: Conversion) -
     cubes = f"{number(len(done.written), 'cube')} written"
     left = len(done.cubes) - len(done.written)
     note(settings, f"{cubes}, {left:,} were there" if left else cubes)
+    if done.catalog is not None:
+        note(settings, f"catalog: {done.catalog}")
     if done.empty:
         note(settings, f"{number(len(done.empty), 'item')} without images: no cube")
     for what, why in [*done.absent.items()][:TOLD]:
@@ -105,5 +110,6 @@ def _shown(tracking: TrackingMetadata, done: Conversion) -> dict[str, Any]:
         "written": sorted(map(str, done.written)),
         "empty": [*done.empty],
         "absent": dict(done.absent),
+        **({} if done.catalog is None else {"catalog": str(done.catalog)}),
         "failed": {what: str(error) for what, error in done.failures.items()},
     }

@@ -46,6 +46,8 @@ class Conversion:
         Items that aren't here yet → why.
     failures : mapping of str to CedarError
         Items, and cubes by their paths, that couldn't be converted → why.
+    catalog : Path or None
+        That of the cubes, where one was asked for.
     """
 
     cubes: tuple[Path, ...]
@@ -53,6 +55,7 @@ class Conversion:
     empty: tuple[str, ...]
     absent: Mapping[str, str]
     failures: Mapping[str, CedarError]
+    catalog: Path | None = None
 
 
 def convert(
@@ -67,6 +70,7 @@ def convert(
     level: int = 1,
     items: Iterable[str] = (),
     overwrite: bool = False,
+    stac: bool = False,
     scheduler: str | None = None,
     callback: Callback | None = None,
 ) -> list[Path]:
@@ -97,6 +101,8 @@ def convert(
         Patterns of names, as of ``cedar download --item``; none: all.
     overwrite : bool
         Make again what is there and was made of the same files.
+    stac : bool
+        Write a STAC catalog of the cubes, in ``stac`` where they go.
     scheduler : str
         Address of a dask.distributed scheduler whose workers read; else it is done here.
     callback : callable
@@ -116,7 +122,7 @@ def convert(
     """
     how = Converting(
         format, by, None if dest is None else Path(dest), Chunks()._replace(**(chunks or {})),
-        codec, level,
+        codec, level, stac,
     )  # fmt: skip
     done = carry_out(tracking, directory, how, items, overwrite, scheduler, callback)
     if done.failures:
@@ -150,7 +156,8 @@ def carry_out(
     failures: dict[str, CedarError] = dict(here.failed)
     there: dict[Path, bool] = {}
     lacking = {family(record.entry(name)) for name in (*here.absent, *failures)}
-    for cube in cubes_of(here.stacks, root, how, lacking):
+    cubes = cubes_of(here.stacks, root, how, lacking)
+    for cube in cubes:
         try:
             there[cube.path] = making.make(cube, how, overwrite, scheduler, callback)
         except OSError as error:
@@ -159,7 +166,15 @@ def carry_out(
         except CedarError as error:
             failures[str(cube.path)] = error
     written = frozenset(path for path, is_new in there.items() if is_new)
-    return Conversion(tuple(there), written, here.empty, here.absent, failures)
+    catalog = None
+    if how.stac and there:
+        folder = _folder(root, how)
+        try:
+            made = [cube for cube in cubes if cube.path in there]
+            catalog = load("catalogs").write_catalog(made, how.format, folder)
+        except CedarError as error:
+            failures[f"{folder}, its catalog"] = error
+    return Conversion(tuple(there), written, here.empty, here.absent, failures, catalog)
 
 
 def read_record(directory: Path) -> TrackingMetadata:
@@ -198,7 +213,7 @@ def cubes_of(
     together: dict[Path, list[Stack]] = {}
     for stack in stacks:
         if how.by == "tile":
-            folder = how.directory or directory.parent / DIRECTORY
+            folder = _folder(directory, how)
             name = f"{stack.collection.replace('/', '_')}_{_tile(stack)}"
         else:
             folder, name = how.directory or stack.files[0].parent, stack.item
@@ -206,6 +221,13 @@ def cubes_of(
                 continue
         together.setdefault(folder / f"{name}{how.suffix}", []).append(stack)
     return [Cube(path, tuple(each)) for path, each in together.items()]
+
+
+def _folder(directory: Path, how: Converting) -> Path:
+    """Return where the cubes of an order's directory are, or in folders of it."""
+    if how.by == "tile":
+        return how.directory or directory.parent / DIRECTORY
+    return how.directory or directory
 
 
 def _tile(stack: Stack) -> str:

@@ -61,6 +61,8 @@ class Converting:
         How it is compressed; None: as suits the format.
     level : int
         Of the compression: 1 is the fastest, 9 the smallest.
+    stac : bool
+        Whether a STAC catalog of the cubes is written, too.
 
     Raises
     ------
@@ -74,6 +76,7 @@ class Converting:
     chunks: Chunks = field(default_factory=Chunks)
     codec: Codec | None = None
     level: int = _LEVEL
+    stac: bool = False
 
     def __post_init__(self) -> None:
         asked: dict[str, tuple[object, tuple[object, ...]]] = {
@@ -100,7 +103,9 @@ class Converting:
         directory : Path
             What paths in it are relative to.
         """
-        given: dict[str, Any] = {key: section[key] for key in ("format", "by") if key in section}
+        given: dict[str, Any] = {
+            key: section[key] for key in ("format", "by", "stac") if key in section
+        }
         given |= section.get("compression", {})
         if "chunks" in section:
             given["chunks"] = Chunks()._replace(**section["chunks"])
