@@ -103,7 +103,7 @@ def test_an_order_of_2019_opens(older):
 def test_a_file_of_2019_that_is_missing_is_an_error_that_says_where(older):
     directory, record, _ = older
     next(iter(directory.glob("*0000000512-0000001024.tif"))).unlink()
-    missing = r"row 512, column 1024 is missing, LANDSAT_\S+[0-9]{9}512-[0-9]{6}1024\.tif$"
+    missing = r"row 512, column 1024 is missing, LANDSAT_\S+[0-9]{7}512-[0-9]{6}1024\.tif$"
     with pytest.raises(CedarError, match=missing):
         stacks(record, directory)
     for other in directory.glob("*0000000512-*.tif"):
