@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Self
 
-from .assembly import MADE_OF, product_names
+from .assembly import MADE_OF, cube_names, product_names
 from .metadata import TrackingMetadata
 from .rasters import read_tags
 from .settling import is_own
@@ -55,7 +55,8 @@ class Verification:
     replaced : tuple of Path
         Files that were removed when others were made of them, which no record describes.
     extra : tuple of Path
-        Files that the record doesn't name, and that weren't made of those that it does.
+        Files that the record doesn't name, and that weren't made of those that it does, as cubes
+        are.
     unfinished : tuple of Path
         What an interrupted download has left, for the next to take up.
     """
@@ -291,7 +292,17 @@ def _verification(tracking: TrackingMetadata, there: Directory, found: _Found) -
     known = {expected.path for expected, _ in found} | {there.root / f"{tracking.name}.json"}
     for expected, _ in found:
         known |= {expected.path.with_name(name) for name in product_names(expected.entry["name"])}
-    others = sorted(path for files in there.files.values() for path in files if path not in known)
+    cubes = {
+        cube
+        for expected, _ in found
+        for cube in cube_names(expected.entry["family"] or expected.entry["name"])
+    }
+    others = sorted(
+        path
+        for files in there.files.values()
+        for path in files
+        if path not in known and not cubes.intersection(path.relative_to(there.root).parts)
+    )
     unfinished = dict.fromkeys(
         path
         for path in others

@@ -24,6 +24,8 @@ _WIDER: Final = {
     "uint32": "int64",
     "int32": "int64",
 }
+#: Documents of 2019 don't say which bands are bits.
+_QA_OF_2019: Final = ("pixel_qa", "radsat_qa")
 #: What bits of a file of floats are integers of.
 _INTEGERS: Final = {"float32": "int32", "float64": "int64"}
 
@@ -199,17 +201,21 @@ def _band(
         units=band.get("units"),
         valid_range=None if low_high is None else (float(low_high[0]), float(low_high[1])),
         flags=flags,
-        qa=bool(band.get("qa")),
+        qa=_is_qa(band),
         formula=band.get("formula"),
         native=band["native"],
         nodata=nodata,
     )
 
 
+def _is_qa(band: Mapping[str, Any]) -> bool:
+    return bool(band.get("qa", band["native"] is None and band["name"] in _QA_OF_2019))
+
+
 def _flags(
     band: Mapping[str, Any], metadata: ImageMetadata, tracking: TrackingMetadata
 ) -> Mapping[str, str]:
-    if not band.get("qa"):
+    if not _is_qa(band):
         return {}
     if "flags" in band:
         return dict(band["flags"])

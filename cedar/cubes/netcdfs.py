@@ -19,7 +19,7 @@ from cedar.products import deliver, workshop
 
 from .filling import in_chunks, is_nothing
 from .options import Chunks
-from .parts import DIMENSIONS, Part, parts_in
+from .parts import DIMENSIONS, Part, as_numbers, parts_in
 
 if TYPE_CHECKING:
     from .filling import Filling
@@ -112,7 +112,7 @@ def _begin(path: Path, frame: xr.Dataset, plan: Plan, how: Converting) -> None:
     encoding = dict.fromkeys(plan.bands, written)
     for name, each in frame.coords.items():
         along = {"chunksizes": (_ALONG, *each.shape[1:])} if each.dims[:1] == ("time",) else {}
-        encoding[str(name)] = {**each.encoding, **along, "_FillValue": None}
+        encoding[str(name)] = {**as_numbers(each), **along, "_FillValue": None}
     empty = frame.isel(time=slice(0, 0))
     # Of objects nobody could tell that they would be text.
     texts = {name: each.astype("U1") for name, each in empty.coords.items() if each.dtype == object}

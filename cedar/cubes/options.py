@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, get_args
 
+from cedar.assembly import CUBES
 from cedar.exceptions import InputError
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ Format: TypeAlias = Literal["netcdf", "zarr", "cog"]
 By: TypeAlias = Literal["item", "tile"]
 Codec: TypeAlias = Literal["deflate", "zstd", "none"]
 
-#: What the files of each format end in.
-SUFFIXES: Final[Mapping[Format, str]] = {"netcdf": ".nc", "zarr": ".zarr", "cog": "_cogs"}
 #: Compression where none is asked for. Whatever reads NetCDF and COG reads deflate; Zarr's zstd,
 #: with its bytes shuffled, is as small and four times as fast.
 _CODECS: Final[Mapping[Format, Codec]] = {"netcdf": "deflate", "zarr": "zstd", "cog": "deflate"}
@@ -121,7 +120,7 @@ class Converting:
     @property
     def suffix(self) -> str:
         """What a cube's name ends in."""
-        return SUFFIXES[self.format]
+        return CUBES[self.format]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import xarray as xr
 from cedar._version import __version__
 from cedar.exceptions import CedarError
 
-from .cf import GRID_MAPPING, band_attributes, coordinates, cube_attributes
+from .cf import GRID_MAPPING, TIME_ENCODING, band_attributes, coordinates, cube_attributes
 
 if TYPE_CHECKING:
     from .images import Window
@@ -302,6 +302,13 @@ class Plan:
     def to_fill(self) -> list[Layers]:
         """Return the layers that aren't there yet."""
         return [part.layers for part in self.parts[self.kept :]]
+
+
+def as_numbers(coordinate: xr.DataArray) -> dict[str, Any]:
+    """Return what of a coordinate's encoding says how its times are numbers."""
+    if coordinate.dtype.kind != "M":
+        return {}
+    return {key: coordinate.encoding[key] for key in TIME_ENCODING}
 
 
 def merge(

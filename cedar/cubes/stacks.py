@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -236,8 +237,10 @@ def _metadata(
     """Read an item's metadata; where there is none, say why."""
     path = folder / f"{entry['name']}.json"
     try:
-        metadata = ImageMetadata.loads(path.read_bytes(), entry["name"])
-        if is_own(metadata, record, entry):
+        data = path.read_bytes()
+        metadata = ImageMetadata.loads(data, entry["name"])
+        # Whose it is, documents of 2019 say by what they lack.
+        if is_own(json.loads(data), record, entry):
             return metadata, ""
     except FileNotFoundError:
         return None, f"{path} is lost"

@@ -29,7 +29,7 @@ from cedar.stores.files import make_directory, sync
 
 from .filling import in_chunks, is_nothing
 from .options import Chunks
-from .parts import DIMENSIONS, Part, parts_in
+from .parts import DIMENSIONS, Part, as_numbers, parts_in
 from .places import replace_directory
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _new(frame: xr.Dataset, plan: Plan, how: Converting) -> dict[str, Any]:
     }
     for name, each in frame.coords.items():
         along = {"chunks": (_ALONG, *each.shape[1:])} if each.dims[:1] == ("time",) else {}
-        encoding[str(name)] = {**each.encoding, **along}
+        encoding[str(name)] = {**as_numbers(each), **along}
     return encoding
 
 
