@@ -77,6 +77,8 @@ def write_catalog(cubes: Iterable[Cube], form: str, directory: Path) -> Path:
     """
     root = make_directory(directory) / DIRECTORY
     with alone(directory / f".cedar-{DIRECTORY}.lock"), explained(f"can't write {root}"):
+        for left in root.rglob(".cedar-*.part"):
+            left.unlink()  # By a process that was killed.
         for cube in cubes:
             for made in _made(cube, form):
                 folder = root / collection_id(made.stack.collection, form)
@@ -96,13 +98,15 @@ def _made(cube: Cube, form: str) -> Iterator[_Made]:
         for stack in cube.stacks:
             for layer, path in zip(stack.layers, cogs.paths_of(stack, cube.path), strict=True):
                 period = (layer.start, layer.end) if layer.start != layer.end else None
-                data = Data("cog", path.stem, [layer.time], period, layer.images)
+                sensors = [layer.collection]
+                data = Data("cog", path.stem, [layer.time], period, sensors, layer.images)
                 yield _Made(stack, path, data)
     else:
         with _opened(cube.path, form) as opened:
             times = [_moment(time) for time in opened["time"].values]
-            images = dict.fromkeys(" ".join(opened["images"].values.tolist()).split())
-        data = Data(form, cube.path.stem, times, images=[*images])
+            sensors = sorted({*opened["sensor"].values.tolist()})
+            images = [*dict.fromkeys(" ".join(opened["images"].values.tolist()).split())]
+        data = Data(form, cube.path.stem, times, sensors=sensors, images=images)
         yield _Made(cube.stacks[0], cube.path, data)
 
 
@@ -167,23 +171,23 @@ def _picture(made: _Made) -> npt.NDArray[Any]:
 
 
 def _items(folder: Path) -> list[Document]:
-    """Items in a folder, of what is there, by their ids."""
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        document = _read(path)
-        if document.get("type") == "Feature":
-            href = document["assets"]["data"]["href"]
-            if (folder / href).exists():
-                found.append(document)
-    return found
+    """Items in a folder that are of cubes, and of such as are there, by their ids."""
+    found = [_read(path) for path in sorted(folder.glob("*.json"))]
+    return [
+        document
+        for document in found
+        if "cedar:collection" in document.get("properties", {})
+        and (folder / document["assets"]["data"]["href"]).exists()
+    ]
 
 
 def _read(path: Path) -> Document:
+    """Read a document; what is none, or damaged, is nothing, and written anew."""
     try:
-        document: Document = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        document = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
         return {}
-    return document
+    return document if isinstance(document, dict) else {}
 
 
 def _write(path: Path, document: Document) -> None:

@@ -65,8 +65,10 @@ class Data:
         Of its layers; at least one.
     period : (datetime.datetime, datetime.datetime) or None
         Of a composite.
+    sensors : sequence of str
+        Collections of the images that it was made of: of several merged, which of them.
     images : sequence of str
-        ``system:id@system:version`` of what it was made of, where that is known.
+        ``system:id@system:version`` of each, where that is known.
     href, quicklook : str
         Where it and its picture are, seen from the Item.
     size, checksum : int or None, str or None
@@ -77,6 +79,7 @@ class Data:
     id: str
     times: Sequence[dt.datetime]
     period: tuple[dt.datetime, dt.datetime] | None = None
+    sensors: Sequence[str] = ()
     images: Sequence[str] = ()
     href: str = ""
     quicklook: str = ""
@@ -102,6 +105,7 @@ def item(stack: Stack, data: Data) -> Document:
             "cedar:item": stack.item,
             "cedar:collection": stack.collection,
             "cedar:tile": [*stack.tile.index],
+            "cedar:sensors": [*data.sensors],
             "cedar:images": [*data.images],
             # Documents of 2019 name no engine.
             "cedar:emulated": bool((stack.metadata["engine"] or {}).get("emulated")),
@@ -221,6 +225,9 @@ def _band(band: CubeBand, stack: Stack, form: str) -> Document:
     found: Document = {"name": band.name, "data_type": dtype}
     if band.formula is not None:
         found["description"] = band.formula
+    if band.flags:
+        said = "; ".join(f"{number}: {meaning}" for number, meaning in band.flags.items())
+        found["description"] = f"{'Classes' if band.has_classes else 'Bits'}: {said}"
     if nodata is not None:
         found["nodata"] = "nan" if math.isnan(nodata) else nodata
     if band.units:

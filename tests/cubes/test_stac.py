@@ -124,6 +124,7 @@ def test_an_item_says_where_when_and_what_of_its_pixels(downloaded):
     assert item.properties["gsd"] == 30
     assert item.properties["cedar:order"] == "ORDER"
     assert item.properties["cedar:images"] == [f"{COLLECTION}/20200502T133602@0"]
+    assert item.properties["cedar:sensors"] == [COLLECTION]
     assert item.properties["cedar:emulated"] is False
 
 
@@ -215,6 +216,19 @@ def test_items_of_an_earlier_order_stay_and_what_is_gone_is_not_listed(downloade
     assert validate(catalog).count("Feature") == 5
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"type": "Feature"}'])
+def test_a_damaged_document_is_written_anew(downloaded, text):
+    catalog = converted(downloaded)
+    folder = catalog.parent / FOLDER
+    item = next(path for path in folder.glob("*.json") if path.name != "collection.json")
+    before = item.read_bytes()
+    for path in (catalog, folder / "collection.json", item, folder / "notes.json"):
+        path.write_text(text)
+    converted(downloaded)
+    assert item.read_bytes() == before
+    assert len(items(catalog)) == 4
+
+
 def test_a_catalog_can_be_moved_with_its_files(downloaded, tmp_path):
     catalog = converted(downloaded)
     there = tmp_path / "elsewhere"
@@ -239,6 +253,7 @@ def test_a_cube_of_a_tile_says_all_of_its_dates(downloaded, tmp_path):
     assert times.start_datetime.isoformat()[:19] == DATES[0]
     assert times.end_datetime.isoformat()[:19] == "2020-06-03T13:36:02"
     assert len(item.properties["cedar:images"]) == 3
+    assert item.properties["cedar:sensors"] == [COLLECTION]
     assert "file:size" not in item.assets["data"].extra_fields
     with xr.open_zarr(item.assets["data"].get_absolute_href()) as cube:
         assert cube.sizes["time"] == 3
@@ -336,6 +351,26 @@ def test_bands_of_floats_and_colours_say_so(tmp_path):
         # In a cube of its own type, a band whose numbers hold the nodata value has another.
         assert [band["nodata"] for band in asset["bands"][:3]] == [-1, -1, nodata]
         assert asset["bands"][2]["unit"] == "m"
+
+
+def test_bits_and_classes_say_what_they_mean(downloaded):
+    stack = look(downloaded.record, downloaded.directory).stacks[0]
+    bits = replace(stack.bands[2], flags={"3": "cloud", "8-9": "confidence"}, valid_range=None)
+    classes = replace(stack.bands[2], flags={"0": "none", "1": "water"}, valid_range=(0, 1))
+    time = dt.datetime(2020, 5, 1, tzinfo=dt.UTC)
+    said = stac.item(replace(stack, bands=(bits, classes)), stac.Data("cog", "x", [time]))
+    assert [band["description"] for band in said["assets"]["data"]["bands"]] == [
+        "Bits: 3: cloud; 8-9: confidence",
+        "Classes: 0: none; 1: water",
+    ]
+
+
+def test_what_a_killed_process_left_is_removed(downloaded):
+    catalog = converted(downloaded)
+    left = catalog.parent / FOLDER / ".cedar-0123.part"
+    left.touch()
+    converted(downloaded)
+    assert not left.exists()
 
 
 def test_an_index_says_how_it_is_worked_out(downloaded):
