@@ -183,6 +183,14 @@ class Downloaded:
         }  # fmt: skip
 
 
+def edit(order, name, **said):
+    """Have an item's document say something else in its section `image`."""
+    path = order.directory / f"{name}.json"
+    document = json.loads(path.read_text())
+    document["image"] |= said
+    path.write_text(json.dumps(document))
+
+
 def numbers(count, tile, collection, seed=0):
     """Any pixels: numbers of all sizes that the type has, some of them nodata."""
     dtype = np.dtype(collection.stack_dtype)

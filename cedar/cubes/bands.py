@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,6 +62,10 @@ class CubeBand:
         read as numbers with gaps they would become floats.
     masked_by : str or None
         The band that says where this one is nothing: where its own numbers can't.
+    is_ambiguous : bool
+        Whether the file's nodata value is also a number that means something.
+    has_classes : bool
+        Whether `flags` are of values rather than of bits.
     """
 
     name: str
@@ -77,24 +81,8 @@ class CubeBand:
     nodata: float | None = None
     fill: float | None = None
     masked_by: str | None = None
-
-    @property
-    def is_ambiguous(self) -> bool:
-        """Whether the file's nodata value is also a number that means something."""
-        return _holds(self.valid_range, self.nodata)
-
-    @property
-    def has_classes(self) -> bool:
-        """Whether `flags` are of values; else they are of bits.
-
-        Of bits the largest value is 2 to the power of the highest, or more; of classes the highest.
-        """
-        singles = [int(key) for key in self.flags if key.isdecimal()]
-        return (
-            self.valid_range is not None
-            and len(singles) == len(self.flags) > 0
-            and self.valid_range[1] <= max(singles)
-        )
+    is_ambiguous: bool = False
+    has_classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +125,20 @@ def bands_of(
     dtype, nodata
         The files'.
     """
-    return [_band(band, _flags(band, metadata, tracking), dtype, nodata) for band in metadata.bands]
+    defined, image = _definition(metadata, tracking), metadata["image"]
+    bands = []
+    for band in image["bands"]:
+        flags = _flags(band, defined)
+        classes = band["native"] in defined.get("qa_classes", ())
+        bands.append(
+            replace(
+                _band(band, dtype, nodata),
+                flags=flags,
+                is_ambiguous=_is_ambiguous(band, image, nodata),
+                has_classes=classes or _are_classes(flags, band.get("valid_range")),
+            )
+        )
+    return bands
 
 
 def validity_of(metadata: ImageMetadata, bands: Sequence[CubeBand]) -> str | None:
@@ -151,24 +152,21 @@ def validity_of(metadata: ImageMetadata, bands: Sequence[CubeBand]) -> str | Non
         The stack's.
     """
     image = metadata["image"]
-    members = [*image.get("members", {}).values()] or [image]
-    names = {_validity(member) for member in members}
-    fit = {band.name for band in bands if not band.is_ambiguous}
-    name = names.pop()
-    return name if not names and name in fit else None
+    natives = {b["native"]: b["name"] for b in (*image["bands"], *image.get("presence", ()))}
+    name = None if image.get("validity") is None else natives.get(image["validity"])
+    return name if name in {band.name for band in bands if not band.is_ambiguous} else None
 
 
-def _validity(member: Mapping[str, Any]) -> str | None:
-    """Return the common name of the band whose mask says where images are present."""
-    bands = [*member["bands"], *member.get("presence", ())]
-    natives = {band["native"]: str(band["name"]) for band in bands}
-    validity = member.get("validity")
-    return None if validity is None else natives.get(validity)
+def masked(
+    bands: Sequence[CubeBand], validity: str | None, metadata: ImageMetadata
+) -> list[CubeBand]:
+    """Give bands what stands for nothing in a cube: the file's nodata value where it may.
 
-
-def masked(bands: Sequence[CubeBand], validity: str | None) -> list[CubeBand]:
-    """Give bands what stands for nothing in a cube: the file's nodata value where it may."""
-    return [_masked(band, validity) for band in bands]
+    What a recipe has masked is nodata where there are images, too: there no other band tells.
+    """
+    recipe = metadata["image"].get("recipe", {})
+    is_told = not (recipe.get("mask") or recipe.get("keep"))
+    return [_masked(band, validity if is_told else None) for band in bands]
 
 
 def layers_of(metadata: ImageMetadata) -> list[Layer]:
@@ -181,7 +179,7 @@ def layers_of(metadata: ImageMetadata) -> list[Layer]:
     for label, layer in zip(labels, metadata.layers, strict=True):
         time = parse_date(layer["time"])
         groups = metadata.groups if is_composite else [layer]
-        images = [_versioned(image) for group in groups for image in group["images"]]
+        images = [each for group in groups for image in group["images"] for each in _ids(image)]
         collections = {group.get("collection") or order["collection"] for group in groups}
         bounds = (start, end) if is_composite else (time, time)
         only = collections.pop() if len(collections) == 1 else order["collection"]
@@ -189,9 +187,7 @@ def layers_of(metadata: ImageMetadata) -> list[Layer]:
     return layers
 
 
-def _band(
-    band: Mapping[str, Any], flags: Mapping[str, str], dtype: str, nodata: float | None
-) -> CubeBand:
+def _band(band: Mapping[str, Any], dtype: str, nodata: float | None) -> CubeBand:
     low_high = band.get("valid_range")
     return CubeBand(
         name=band["name"],
@@ -200,7 +196,6 @@ def _band(
         offset=float(band.get("offset", 0.0)),
         units=band.get("units"),
         valid_range=None if low_high is None else (float(low_high[0]), float(low_high[1])),
-        flags=flags,
         qa=_is_qa(band),
         formula=band.get("formula"),
         native=band["native"],
@@ -212,20 +207,39 @@ def _is_qa(band: Mapping[str, Any]) -> bool:
     return bool(band.get("qa", band["native"] is None and band["name"] in _QA_OF_2019))
 
 
-def _flags(
-    band: Mapping[str, Any], metadata: ImageMetadata, tracking: TrackingMetadata
-) -> Mapping[str, str]:
+def _is_ambiguous(band: Mapping[str, Any], image: Mapping[str, Any], nodata: float | None) -> bool:
+    if "nodata_in_valid_range" in image:
+        return band["name"] in image["nodata_in_valid_range"]
+    return _holds(band.get("valid_range"), nodata)
+
+
+def _definition(metadata: ImageMetadata, tracking: TrackingMetadata) -> Mapping[str, Any]:
+    """Return how the record, or else cedar itself, defines a collection."""
+    collection = metadata["order"]["collection"]
+    defined: Mapping[str, Any] = tracking["submission"].get("definitions", {}).get(collection, {})
+    if "qa_bits" in defined or collection not in known():
+        return defined
+    return {"qa_bits": known()[collection].qa_bits}
+
+
+def _flags(band: Mapping[str, Any], defined: Mapping[str, Any]) -> Mapping[str, str]:
     if not _is_qa(band):
         return {}
-    if "flags" in band:
-        return dict(band["flags"])
-    collection = metadata["order"]["collection"]
-    defined = tracking["submission"].get("definitions", {}).get(collection, {})
-    if "qa_bits" in defined:
-        bits = defined["qa_bits"]
-    else:
-        bits = known()[collection].qa_bits if collection in known() else {}
-    return dict(bits.get(band["native"], {}))
+    bits = defined.get("qa_bits", {})
+    return dict(band["flags"] if "flags" in band else bits.get(band["native"], {}))
+
+
+def _are_classes(flags: Mapping[str, str], valid_range: Sequence[float] | None) -> bool:
+    """Whether flags are of values, where nobody says.
+
+    Of bits the largest value is 2 to the power of the highest, or more; of classes the highest.
+    """
+    singles = [int(key) for key in flags if key.isdecimal()]
+    return (
+        valid_range is not None
+        and len(singles) == len(flags) > 0
+        and valid_range[1] <= max(singles)
+    )
 
 
 def _masked(band: CubeBand, validity: str | None) -> CubeBand:
@@ -249,7 +263,7 @@ def _own_fill(band: CubeBand) -> tuple[str, float]:
     return wider, float(np.iinfo(wider).min)
 
 
-def _holds(valid_range: tuple[float, float] | None, number: float | None) -> bool:
+def _holds(valid_range: Sequence[float] | None, number: float | None) -> bool:
     return (
         valid_range is not None
         and number is not None
@@ -257,6 +271,8 @@ def _holds(valid_range: tuple[float, float] | None, number: float | None) -> boo
     )
 
 
-def _versioned(image: Mapping[str, Any]) -> str:
-    version = image.get("system:version")
-    return str(image["system:id"]) if version is None else f"{image['system:id']}@{version}"
+def _ids(image: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what an image is called, and those that bands of it are joined from."""
+    for each in (image, *image.get("joined", {}).values()):
+        version = each.get("system:version")
+        yield str(each["system:id"]) if version is None else f"{each['system:id']}@{version}"

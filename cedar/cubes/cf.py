@@ -176,7 +176,7 @@ def band_attributes(band: CubeBand, stack: Stack) -> dict[str, Any]:
     """Return what CF says of a band of a stack."""
     dtype = np.dtype(band.dtype).type
     said: dict[str, Any] = {"long_name": _long_name(band)}
-    if name := _standard_name(band, stack.layers[0].collection):
+    if name := _standard_name(band, stack):
         said["standard_name"] = name
     if not band.qa:
         said["units"] = _UNITS.get(band.units or "1", band.units or "1")
@@ -210,11 +210,15 @@ def _long_name(band: CubeBand) -> str:
     return band.name if band.native in (None, band.name) else f"{band.name} ({band.native})"
 
 
-def _standard_name(band: CubeBand, collection: str) -> str | None:
+def _standard_name(band: CubeBand, stack: Stack) -> str | None:
+    collection = stack.layers[0].collection
+    members = stack.metadata["image"].get("members", {})
+    bands = members[collection]["bands"] if collection in members else ()
+    own = next((each["native"] for each in bands if each["name"] == band.name), band.native)
     for ids, native, units, name in _STANDARD_NAMES:
         if (
             re.fullmatch(ids, collection)
-            and re.fullmatch(native, band.native or "")
+            and re.fullmatch(native, own or "")
             and units == band.units
         ):
             return name

@@ -82,8 +82,15 @@ def open_order(
     Examples
     --------
     >>> import cedar
-    >>> cube = cedar.open_order(record, "data/ORDER")  # doctest: +SKIP
-    >>> cube.red.sel(time="2020-05").median("time")  # doctest: +SKIP
+    >>> from cedar.engines.earthengine import EarthEngine
+    >>> grid = cedar.TileGrid((730005, -2778015), "EPSG:32621", res=(30, 30), size=(64, 64))
+    >>> tracker = cedar.Tracker(grid, cedar.LocalStore("a"), engine=EarthEngine(url="emulator"))
+    >>> name, _ = tracker.submit("LANDSAT/LC08/C02/T1_L2", (0, 0), "2020-05-01", "2020-06-01")
+    >>> record = tracker.watch(name)
+    >>> files = tracker.download(record, "data")
+    >>> cube = cedar.open_order(record, "data")
+    >>> cube.red.dims, cube.red.dtype, cube.qa.dtype
+    (('time', 'y', 'x'), dtype('float32'), dtype('uint16'))
     """
     record = TrackingMetadata(tracking)
     place = (collection, None if tile is None else tuple(tile))

@@ -174,11 +174,10 @@ class Stack:
         for part in parts:
             _check(part)
         bands = [band for part in parts for band in _bands(part, tracking)]
-        validity = validity_of(parts[0].metadata, bands)
-        layers = layers_of(parts[0].metadata)
-        return cls(
-            tracking.name, tile, (*parts,), (*masked(bands, validity),), (*layers,), validity
-        )
+        metadata = parts[0].metadata
+        validity = validity_of(metadata, bands)
+        bands = masked(bands, validity, metadata)
+        return cls(tracking.name, tile, (*parts,), (*bands,), (*layers_of(metadata),), validity)
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ import odc.geo.xr  # noqa: F401 - it puts `.odc` on what xarray gives
 import pyproj
 import pytest
 import rasterio
-from downloaded import COLLECTION, PLAIN, UTM, Downloaded, tile_at
+from downloaded import COLLECTION, PLAIN, UTM, Downloaded, edit, tile_at
 
 import cedar
 from cedar.cubes.cf import dataset
@@ -113,12 +113,45 @@ def test_layers_say_which_images_they_are_of(order):
     ]
 
 
+def test_images_that_bands_are_joined_from_are_among_them(order):
+    name = order.add()
+    groups = stacks(order.record, order.directory)[0].metadata.document["image"]["groups"]
+    groups[0]["images"][0]["joined"] = {"SCORES": {"system:id": "SCORES/1", "system:version": 7}}
+    edit(order, name, groups=groups)
+    assert opened(order)["images"].values.tolist() == [f"{COLLECTION}/20200518T133602@0 SCORES/1@7"]
+
+
+def test_classes_are_those_that_the_definition_says(order):
+    name = order.add()
+    bands = stacks(order.record, order.directory)[0].metadata.document["image"]["bands"]
+    bands[2]["flags"] = {"1": "water", "2": "land"}
+    edit(order, name, bands=bands)
+    assert "flag_masks" in opened(order).qa.attrs
+    document = order.record.document
+    document["submission"]["definitions"][COLLECTION]["qa_classes"] = ["QA"]
+    qa = cedar.open_order(document, order.directory).qa
+    assert "flag_masks" not in qa.attrs
+    assert qa.flag_values.tolist() == [1, 2]
+
+
+def test_bands_of_merged_collections_are_what_they_are_in_each(order):
+    name = order.add()
+    metadata = stacks(order.record, order.directory)[0].metadata.document
+    image, landsat = metadata["image"], "LANDSAT/LC08/C02/T1_L2"
+    image["groups"][0]["collection"] = landsat
+    bands = [{"name": "red", "native": "SR_B4"}]
+    members = {landsat: {"bands": bands, "validity": None}}
+    edit(order, name, groups=image["groups"], members=members)
+    cube = opened(order)
+    assert cube.red.standard_name == "surface_bidirectional_reflectance"
+    assert "standard_name" not in cube.nir.attrs
+    assert cube.sensor.values.tolist() == [landsat]
+    assert cube.attrs["source"] == f"Earth Engine, {landsat}"
+
+
 def composite(order, name):
     """Have an item's document say that its layers were reduced to one."""
-    path = order.directory / f"{name}.json"
-    document = json.loads(path.read_text())
-    document["image"]["recipe"] = {"composite": "median"}
-    path.write_text(json.dumps(document))
+    edit(order, name, recipe={"composite": "median"})
 
 
 def test_a_composite_is_dated_by_its_period_and_has_its_bounds(order):

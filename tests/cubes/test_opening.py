@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import rasterio
 import xarray as xr
-from downloaded import COLLECTION, PLAIN, UTM, Downloaded, tile_at
+from downloaded import COLLECTION, PLAIN, UTM, Downloaded, edit, tile_at
 
 import cedar
 from cedar.cubes import images, stack
@@ -245,6 +245,22 @@ def test_where_no_band_says_what_is_nothing_the_nodata_value_does(tmp_path):
     raw = opened(order, decode=False)
     assert raw.red.attrs["_FillValue"] == 0
     assert np.isnan(opened(order).red.values[0, :10]).all()
+
+
+def test_what_a_recipe_has_masked_is_nothing_though_there_is_an_image(tmp_path):
+    order = with_zeros(tmp_path)
+    (name,) = order.pixels
+    edit(order, name, recipe={"mask": ["cloud"]})
+    assert np.isnan(opened(order).red.values[0, :10]).all()
+    assert opened(order, decode=False).red.attrs["_FillValue"] == 0
+
+
+def test_numbers_that_are_never_nodata_are_masked_by_it_whatever_their_range(tmp_path):
+    order = with_zeros(tmp_path)
+    (name,) = order.pixels
+    edit(order, name, nodata_in_valid_range=["nir"])
+    raw = opened(order, decode=False)
+    assert (raw.red.attrs["_FillValue"], raw.nir.attrs["_FillValue"]) == (0, -(2**31))
 
 
 @pytest.fixture

@@ -355,8 +355,8 @@ def test_bands_of_floats_and_colours_say_so(tmp_path):
 
 def test_bits_and_classes_say_what_they_mean(downloaded):
     stack = look(downloaded.record, downloaded.directory).stacks[0]
-    bits = replace(stack.bands[2], flags={"3": "cloud", "8-9": "confidence"}, valid_range=None)
-    classes = replace(stack.bands[2], flags={"0": "none", "1": "water"}, valid_range=(0, 1))
+    bits = replace(stack.bands[2], flags={"3": "cloud", "8-9": "confidence"})
+    classes = replace(stack.bands[2], flags={"0": "none", "1": "water"}, has_classes=True)
     time = dt.datetime(2020, 5, 1, tzinfo=dt.UTC)
     said = stac.item(replace(stack, bands=(bits, classes)), stac.Data("cog", "x", [time]))
     assert [band["description"] for band in said["assets"]["data"]["bands"]] == [
