@@ -117,7 +117,7 @@ def _search(
     for joined in collection.joins if images else ():
         others = engine.search(resolve(joined), tile, start, end, (), wanted)
         images = _joined(images, joined, others)
-    groups = group_images(images, collection, _longitude(tile))
+    groups = group_images(images, collection, middle_longitude(tile))
     return [replace(each, collection=collection.id) for each in groups] if is_member else groups
 
 
@@ -214,7 +214,8 @@ def _parts(item: Item, most: int) -> list[Item]:
     ]
 
 
-def _longitude(tile: Tile) -> float:
+def middle_longitude(tile: Tile) -> float:
+    """Return the longitude of a tile's centre, which makes its days solar."""
     left, bottom, right, top = tile.bounds
     return transform_point((left + right) / 2, (bottom + top) / 2, tile.crs, to_crs(LONLAT))[0]
 

@@ -114,3 +114,8 @@ class ImageMetadata(Document):
         """Id of the request that made it; None where there was none."""
         request_id: str | None = self["task"]["request_id"]
         return request_id
+
+    def _repr_html_(self) -> str:
+        from .face import of_image
+
+        return of_image(self)
