@@ -17,13 +17,13 @@ import xarray as xr
 
 from cedar.exceptions import CedarError, InputError
 
+from .bands import CubeBand, holds
 from .flags import flag_attributes
 from .lazy import Chunks, arrays
 
 if TYPE_CHECKING:
     from cedar.tiles import Tile
 
-    from .bands import CubeBand
     from .stack import Stack
 
 #: The coordinate that holds the coordinate reference system.
@@ -184,7 +184,8 @@ def band_attributes(band: CubeBand, stack: Stack) -> dict[str, Any]:
             said |= {"scale_factor": band.scale, "add_offset": band.offset}
     if band.fill is not None:
         said["_FillValue"] = dtype(band.fill)
-    if band.valid_range is not None:
+    # What stands for nothing has to lie outside (CF 1.11, section 2.5.1).
+    if band.valid_range is not None and not holds(band.valid_range, band.fill):
         limits = np.array(band.valid_range)
         if np.dtype(band.dtype).kind != "f":
             bounds = np.iinfo(band.dtype)

@@ -244,6 +244,7 @@ def test_where_no_band_says_what_is_nothing_the_nodata_value_does(tmp_path):
     order = with_zeros(tmp_path, {**ZEROS, "validity": None})
     raw = opened(order, decode=False)
     assert raw.red.attrs["_FillValue"] == 0
+    assert "valid_range" not in raw.red.attrs  # In which it would lie, which CF doesn't allow.
     assert np.isnan(opened(order).red.values[0, :10]).all()
 
 
