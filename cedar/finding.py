@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import defaults
 from .exceptions import EmptyCollectionError, InputError
-from .geometry import LONLAT, to_crs, transform_point
 from .grouping import group_images, in_period
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def search_items(
         wanted = None if listed is None else listed[collection.id]
         images = engine.search(collection, tile, start, end, given, wanted)
         check_resolution(collection, tile, images)
-        groups = group_images(images, collection, middle_longitude(tile))
+        groups = group_images(images, collection, _longitude(tile))
         return [
             replace(item, groups=in_period(groups, item.date_start, item.date_end))
             for item in members
@@ -138,10 +137,8 @@ def _parts(item: Item, most: int) -> list[Item]:
     ]
 
 
-def middle_longitude(tile: Tile) -> float:
-    """Return the longitude of a tile's centre, which makes its days solar."""
-    left, bottom, right, top = tile.bounds
-    return transform_point((left + right) / 2, (bottom + top) / 2, tile.crs, to_crs(LONLAT))[0]
+def _longitude(tile: Tile) -> float:
+    return tile.longitude
 
 
 def check_resolution(collection: Collection, tile: Tile, images: Iterable[ImageInfo]) -> None:

@@ -23,7 +23,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
 from .exceptions import InputError
-from .geometry import LONLAT, full_turn, reproject, split_antimeridian, to_crs
+from .geometry import LONLAT, full_turn, reproject, split_antimeridian, to_crs, transform_point
 from .lattice import Index
 
 Limits: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
@@ -193,6 +193,12 @@ class Tile:
         """The bounds as a polygon, in the tile's CRS."""
         bbox: shapely.Polygon = shapely.box(*self.bounds)
         return bbox
+
+    @property
+    def longitude(self) -> float:
+        """Of the centre, in degrees: what makes its days solar."""
+        left, bottom, right, top = self.bounds
+        return transform_point((left + right) / 2, (bottom + top) / 2, self.crs, to_crs(LONLAT))[0]
 
     def coords(self, center: bool = True) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Coordinates of the pixels, y (height values, falling) and x (width values, rising).
