@@ -121,7 +121,13 @@ def coordinates(stacks: Sequence[Stack], order: Iterable[int]) -> dict[str, Any]
     y, x = tile.coords()
     axes = _axes(tile)
     time = _times([layer.time for layer in layers])
-    time_attributes = {"standard_name": "time", "long_name": "time of acquisition", "axis": "T"}
+    time_attributes = {
+        "standard_name": "time",
+        "long_name": "time of acquisition",
+        "axis": "T",
+        # As everywhere in Python, days have 86,400 seconds.
+        "units_metadata": "leap_seconds: none",
+    }
     coordinates: dict[str, Any] = {
         "y": ("y", y, axes["Y"]),
         "x": ("x", x, axes["X"]),
@@ -169,7 +175,8 @@ def grid_mapping(tile: Tile) -> dict[str, Any]:
     a, b, c, d, e, f, *_ = tile.transform
     transform = " ".join(repr(float(number)) for number in (c, a, b, f, d, e))
     said = pyproj.CRS.from_wkt(tile.crs_wkt).to_cf()
-    return {**said, "spatial_ref": said["crs_wkt"], "GeoTransform": transform}
+    name = {"long_name": "coordinate reference system"}
+    return {**name, **said, "spatial_ref": said["crs_wkt"], "GeoTransform": transform}
 
 
 def band_attributes(band: CubeBand, stack: Stack) -> dict[str, Any]:
@@ -180,6 +187,8 @@ def band_attributes(band: CubeBand, stack: Stack) -> dict[str, Any]:
         said["standard_name"] = name
     if not band.qa:
         said["units"] = _UNITS.get(band.units or "1", band.units or "1")
+        if said["units"] in ("K", "degree_Celsius"):
+            said["units_metadata"] = "temperature: on_scale"
         if (band.scale, band.offset) != (1.0, 0.0):
             said |= {"scale_factor": band.scale, "add_offset": band.offset}
     if band.fill is not None:

@@ -135,7 +135,14 @@ def carry_out(
 ) -> Conversion:
     """Make cubes of what was downloaded of an order, and say what has become of each.
 
-    Parameters are those of :func:`convert`; `how` says what most of them do there.
+    Parameters
+    ----------
+    tracking, directory
+        As of :func:`convert`.
+    how : Converting
+        What most other parameters say there.
+    items, overwrite, scheduler, callback
+        As of :func:`convert`.
 
     Raises
     ------
