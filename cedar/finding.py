@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from . import defaults
 from .documents import image_section
 from .exceptions import EmptyCollectionError, InputError
-from .geometry import LONLAT, to_crs, transform_point
 from .grouping import group_images, in_period
 from .sensors import resolve
 
@@ -117,7 +116,7 @@ def _search(
     for joined in collection.joins if images else ():
         others = engine.search(resolve(joined), tile, start, end, (), wanted)
         images = _joined(images, joined, others)
-    groups = group_images(images, collection, middle_longitude(tile))
+    groups = group_images(images, collection, tile.longitude)
     return [replace(each, collection=collection.id) for each in groups] if is_member else groups
 
 
@@ -212,12 +211,6 @@ def _parts(item: Item, most: int) -> list[Item]:
         )
         for number, (part, start, end) in enumerate(zip(parts, starts, ends, strict=True), 1)
     ]
-
-
-def middle_longitude(tile: Tile) -> float:
-    """Return the longitude of a tile's centre, which makes its days solar."""
-    left, bottom, right, top = tile.bounds
-    return transform_point((left + right) / 2, (bottom + top) / 2, tile.crs, to_crs(LONLAT))[0]
 
 
 def check_resolution(collection: Collection, tile: Tile, images: Iterable[ImageInfo]) -> None:

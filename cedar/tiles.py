@@ -23,7 +23,15 @@ from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
 from .exceptions import InputError
-from .geometry import LONLAT, area, full_turn, reproject, split_antimeridian, to_crs
+from .geometry import (
+    LONLAT,
+    area,
+    full_turn,
+    reproject,
+    split_antimeridian,
+    to_crs,
+    transform_point,
+)
 from .lattice import Index
 
 Limits: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
@@ -198,6 +206,12 @@ class Tile:
     def km2(self) -> float:
         """Area on the ellipsoid (WGS 84), in km²."""
         return area(self.outline())
+
+    @property
+    def longitude(self) -> float:
+        """Of the centre, in degrees: what makes its days solar."""
+        left, bottom, right, top = self.bounds
+        return transform_point((left + right) / 2, (bottom + top) / 2, self.crs, to_crs(LONLAT))[0]
 
     def coords(self, center: bool = True) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Coordinates of the pixels, y (height values, falling) and x (width values, rising).

@@ -13,7 +13,6 @@ import rasterio
 
 from cedar import Tile, TrackingMetadata
 from cedar.documents import image_document, with_bands
-from cedar.finding import middle_longitude
 from cedar.grouping import group_images, in_period
 from cedar.items import ImageInfo, Item
 from cedar.periods import parse_date
@@ -136,7 +135,7 @@ class Downloaded:
         """Put an item in: its entry, its document, its files; its name."""
         tile = tile or tile_at(**UTM)
         definition_ = self.collections[collection]
-        longitude = middle_longitude(tile)
+        longitude = tile.longitude
         start, end = map(parse_date, period)
         stem = collection.replace("/", "_")
         family = f"{stem}_h{tile.horizontal:03d}v{tile.vertical:03d}_{period[0]}_{period[1]}"

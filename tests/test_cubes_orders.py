@@ -16,7 +16,6 @@ from test_collections_orders import S1, S2, expected, grid_of, ordered
 import cedar
 from cedar import ImageMetadata, LocalStore, TileGrid, Tracker
 from cedar.engines.earthengine import EarthEngine
-from cedar.finding import middle_longitude
 from cedar.grouping import group_images
 from cedar.items import ImageInfo
 from cedar.sensors import known, resolve
@@ -194,7 +193,7 @@ def test_solar_days_of_any_times_are_those_of_odc_stac(side):
     times = {f"image-{number}": int(each) * 1000 for number, each in enumerate(seconds)}
     images = [ImageInfo(f"{S2}/{name}", name, time) for name, time in times.items()]
     collection = resolve(S2, {S2: {"group_by": "solar_day"}})
-    groups = group_images(images, collection, middle_longitude(tile))
+    groups = group_images(images, collection, tile.longitude)
     ours = np.array([group.time.replace(tzinfo=None) for group in groups], "datetime64[s]")
     assert np.array_equal(ours, odc_times(times, tile))
     assert [sum(image in group.images for group in groups) for image in images] == [1] * 60

@@ -83,7 +83,7 @@ def _outcome(settings: Settings, tracking: TrackingMetadata, done: Conversion) -
     """Tell what was made and what wasn't, and return the exit code."""
     cubes = f"{number(len(done.written), 'cube')} written"
     left = len(done.cubes) - len(done.written)
-    note(settings, f"{cubes}, {left:,} were there" if left else cubes)
+    note(settings, f"{cubes}, {left:,} {'was' if left == 1 else 'were'} there" if left else cubes)
     if done.catalog is not None:
         note(settings, f"catalog: {done.catalog}")
     if done.empty:

@@ -210,7 +210,7 @@ def _is_qa(band: Mapping[str, Any]) -> bool:
 def _is_ambiguous(band: Mapping[str, Any], image: Mapping[str, Any], nodata: float | None) -> bool:
     if "nodata_in_valid_range" in image:
         return band["name"] in image["nodata_in_valid_range"]
-    return _holds(band.get("valid_range"), nodata)
+    return holds(band.get("valid_range"), nodata)
 
 
 def _definition(metadata: ImageMetadata, tracking: TrackingMetadata) -> Mapping[str, Any]:
@@ -257,13 +257,14 @@ def _own_fill(band: CubeBand) -> tuple[str, float]:
         return band.dtype, float("nan")
     limits = np.iinfo(band.dtype)
     for number in (limits.max, limits.min):
-        if not _holds(band.valid_range, number):
+        if not holds(band.valid_range, number):
             return band.dtype, float(number)
     wider = _WIDER[band.dtype]
     return wider, float(np.iinfo(wider).min)
 
 
-def _holds(valid_range: Sequence[float] | None, number: float | None) -> bool:
+def holds(valid_range: Sequence[float] | None, number: float | None) -> bool:
+    """Whether a number is in a range."""
     return (
         valid_range is not None
         and number is not None

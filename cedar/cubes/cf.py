@@ -17,13 +17,13 @@ import xarray as xr
 
 from cedar.exceptions import CedarError, InputError
 
+from .bands import CubeBand, holds
 from .flags import flag_attributes
 from .lazy import Chunks, arrays
 
 if TYPE_CHECKING:
     from cedar.tiles import Tile
 
-    from .bands import CubeBand
     from .stack import Stack
 
 #: The coordinate that holds the coordinate reference system.
@@ -121,7 +121,13 @@ def coordinates(stacks: Sequence[Stack], order: Iterable[int]) -> dict[str, Any]
     y, x = tile.coords()
     axes = _axes(tile)
     time = _times([layer.time for layer in layers])
-    time_attributes = {"standard_name": "time", "long_name": "time of acquisition", "axis": "T"}
+    time_attributes = {
+        "standard_name": "time",
+        "long_name": "time of acquisition",
+        "axis": "T",
+        # As everywhere in Python, days have 86,400 seconds.
+        "units_metadata": "leap_seconds: none",
+    }
     coordinates: dict[str, Any] = {
         "y": ("y", y, axes["Y"]),
         "x": ("x", x, axes["X"]),
@@ -169,7 +175,8 @@ def grid_mapping(tile: Tile) -> dict[str, Any]:
     a, b, c, d, e, f, *_ = tile.transform
     transform = " ".join(repr(float(number)) for number in (c, a, b, f, d, e))
     said = pyproj.CRS.from_wkt(tile.crs_wkt).to_cf()
-    return {**said, "spatial_ref": said["crs_wkt"], "GeoTransform": transform}
+    name = {"long_name": "coordinate reference system"}
+    return {**name, **said, "spatial_ref": said["crs_wkt"], "GeoTransform": transform}
 
 
 def band_attributes(band: CubeBand, stack: Stack) -> dict[str, Any]:
@@ -180,11 +187,14 @@ def band_attributes(band: CubeBand, stack: Stack) -> dict[str, Any]:
         said["standard_name"] = name
     if not band.qa:
         said["units"] = _UNITS.get(band.units or "1", band.units or "1")
+        if said["units"] in ("K", "degree_Celsius"):
+            said["units_metadata"] = "temperature: on_scale"
         if (band.scale, band.offset) != (1.0, 0.0):
             said |= {"scale_factor": band.scale, "add_offset": band.offset}
     if band.fill is not None:
         said["_FillValue"] = dtype(band.fill)
-    if band.valid_range is not None:
+    # What stands for nothing has to lie outside (CF 1.11, section 2.5.1).
+    if band.valid_range is not None and not holds(band.valid_range, band.fill):
         limits = np.array(band.valid_range)
         if np.dtype(band.dtype).kind != "f":
             bounds = np.iinfo(band.dtype)

@@ -23,8 +23,9 @@ from cedar.products import deliver, workshop
 from cedar.rasters import TILE_SIDE, Writing, created, optimize, read_tags
 from cedar.stores.files import make_directory
 
+from .made import Made
 from .options import Chunks
-from .parts import Layers, Made
+from .parts import Layers
 
 if TYPE_CHECKING:
     from .filling import Filling

@@ -141,7 +141,14 @@ def carry_out(
 ) -> Conversion:
     """Make cubes of what was downloaded of an order, and say what has become of each.
 
-    Parameters are those of :func:`convert`; `how` says what most of them do there.
+    Parameters
+    ----------
+    tracking, directory
+        As of :func:`convert`.
+    how : Converting
+        What most other parameters say there.
+    items, overwrite, scheduler, callback
+        As of :func:`convert`.
 
     Raises
     ------
@@ -175,6 +182,36 @@ def carry_out(
         except CedarError as error:
             failures[f"{folder}, its catalog"] = error
     return Conversion(tuple(there), written, here.empty, here.absent, failures, catalog)
+
+
+def is_converted(tracking: Mapping[str, Any], directory: Path, how: Converting) -> bool:
+    """Whether all cubes of an order are as they are to be, and none lacks an item.
+
+    Parameters
+    ----------
+    tracking : mapping
+        The order's record.
+    directory : Path
+        DIR/NAME of ``cedar download``; without it nothing is there.
+    how : Converting
+        What cubes are asked for.
+
+    Raises
+    ------
+    InputError
+        A package isn't installed.
+    """
+    if not directory.is_dir():
+        return False
+    making, here = load("making"), look(tracking, directory.absolute())
+    if here.absent or here.failed:
+        return False
+    try:
+        return all(
+            making.is_made(cube, how) for cube in cubes_of(here.stacks, directory.absolute(), how)
+        )
+    except (CedarError, OSError):
+        return False
 
 
 def read_record(directory: Path) -> TrackingMetadata:

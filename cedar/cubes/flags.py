@@ -44,12 +44,17 @@ def flag_attributes(flags: Mapping[str, str], has_classes: bool, dtype: str) -> 
     found = [flag for bits, meaning in flags.items() for flag in _flags(bits, meaning)]
     # What a type can't hold, its band doesn't say: numbers of more bits than there are.
     found = [flag for flag in found if flag.mask <= np.iinfo(dtype).max]
+    # A value may be in the list once only, and 0 is one of any bits: the comment has them all.
+    if sum(flag.value == 0 for flag in found) > 1:
+        found = [flag for flag in found if flag.value != 0]
     if not found:
         return {}
     said = {"flag_masks": np.array([flag.mask for flag in found], kind)}
     if any(flag.mask != flag.value for flag in found):
         said["flag_values"] = np.array([flag.value for flag in found], kind)
-    return {**said, "flag_meanings": " ".join(flag.meaning for flag in found)}
+    comment = "; ".join(f"{bits}: {meaning}" for bits, meaning in flags.items())
+    meanings = " ".join(flag.meaning for flag in found)
+    return {**said, "flag_meanings": meanings, "comment": f"bits {comment}"}
 
 
 def _flags(bits: str, meaning: str) -> Iterator[_Flag]:

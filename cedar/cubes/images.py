@@ -19,6 +19,8 @@ from cedar.mosaics import Mosaic
 from cedar.rasters import CACHE_BYTES
 from cedar.stores.files import explained
 
+from .blocks import read as read_blocks
+
 if TYPE_CHECKING:
     from cedar.tiles import Tile
 
@@ -154,8 +156,7 @@ def _read(file: File, window: Window, bands: Sequence[int]) -> npt.NDArray[Any]:
         rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
         rasterio.open(file.path) as source,
     ):
-        pixels: npt.NDArray[Any] = source.read(list(bands), window=there)
-    return pixels
+        return read_blocks(source, there, bands)
 
 
 def steps(

@@ -77,6 +77,13 @@ def make(
         return True
 
 
+def is_made(cube: Cube, how: Converting) -> bool:
+    """Whether a cube is as it is to be; it isn't changed."""
+    if how.format == "cog":
+        return all(cogs.layers_to_make(stack, cube.path) is None for stack in cube.stacks)
+    return _plan(cube, how, False, _WRITERS[how.format]) is None
+
+
 def _plan(cube: Cube, how: Converting, overwrite: bool, writer: ModuleType) -> Plan | None:
     """Say what a cube is to be; None if it is that already."""
     new = [part_of(stack) for stack in cube.stacks]

@@ -143,9 +143,9 @@ def _extend(file: netCDF4.Dataset, frame: xr.Dataset, kept: int) -> None:
         if each.dims[:1] == ("time",):
             there = file[str(name)]
             variable = each.variable.copy()
-            variable.encoding = {
-                key: getattr(there, key) for key in _TIMES if key in there.ncattrs()
-            }
+            if variable.dtype.kind == "M":
+                # Bounds are numbers of what they are the bounds of, without saying so (CF 7.1).
+                variable.encoding = {key: file["time"].getncattr(key) for key in _TIMES}
             there[kept:] = xr.conventions.encode_cf_variable(variable).values[kept:]
     for band in _bands(file).values():
         if "_FillValue" in band.ncattrs():

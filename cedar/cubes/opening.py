@@ -49,7 +49,7 @@ def open_order(
         The order's record.
     directory
         What was downloaded of it: ``DIR/NAME`` of ``cedar download``, or `dest` of
-        :meth:`cedar.Tracker.download`.
+        :meth:`cedar.steering.Steering.download`.
     collection : str, optional
         Id of the collection, where the order has several.
     tile : (int, int), optional

@@ -36,7 +36,15 @@ class Chunks(NamedTuple):
     x: int = 256
 
     def within(self, layers: int | None, height: int, width: int) -> Chunks:
-        """Return the same, but no larger than a cube of so many layers, rows and columns."""
+        """Return the same, but no larger than a cube.
+
+        Parameters
+        ----------
+        layers : int or None
+            Of the cube; None: it grows.
+        height, width : int
+            Rows and columns of it.
+        """
         time = self.time if layers is None else min(self.time, layers)
         return Chunks(time, min(self.y, height), min(self.x, width))
 

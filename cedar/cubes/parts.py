@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from cedar._version import __version__
 from cedar.exceptions import CedarError
 
 from .cf import GRID_MAPPING, TIME_ENCODING, band_attributes, coordinates, cube_attributes
+from .made import MADE_OF, Made, dumps, loads
 
 if TYPE_CHECKING:
     from .images import Window
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 #: Of a window, by the bands' names: (layers, rows, columns).
 Pixels: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
-#: Attribute of a cube that says what it is made of.
-MADE_OF: Final = "cedar_items"
 #: Of a band: time, y and x.
 DIMENSIONS: Final = ("time", "y", "x")
 #: What has to be the same of a band in all items of a cube.
@@ -72,85 +70,6 @@ class Files:
         if wanted != tuple(range(first, last)):
             pixels = pixels[np.array(wanted) - first]
         return self.reader.of_cube(pixels)
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a cube says of an item in it.
-
-    Attributes
-    ----------
-    name : str
-        The item's; of one that was split, the part's.
-    order : str
-        The record that it is in.
-    request_id : str or None
-        Which request made it.
-    files : tuple of (str, int, str)
-        Name, size and checksum of each of its files.
-    layers : int
-        How many it has.
-    """
-
-    name: str
-    order: str
-    request_id: str | None
-    files: tuple[tuple[str, int | None, str | None], ...]
-    layers: int
-
-    @classmethod
-    def of(cls, stack: Stack) -> Self:
-        """Say it of a stack."""
-        outputs = [output for part in stack.parts for output in part.entry["outputs"]]
-        files = sorted((each["name"], each["size"], each["checksum"]) for each in outputs)
-        return cls(
-            stack.name,
-            stack.order,
-            stack.entry["request_id"],
-            tuple(files),
-            len(stack.layers),
-        )
-
-    def is_same(self, other: Made) -> bool:
-        """Whether both are of one item, made of the same files, whatever the orders are called."""
-        return (self.name, self.request_id, self.files, self.layers) == (
-            other.name, other.request_id, other.files, other.layers,
-        )  # fmt: skip
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return {
-            "name": self.name,
-            "order": self.order,
-            "request_id": self.request_id,
-            "files": [[*file] for file in self.files],
-            "layers": self.layers,
-        }
-
-
-def dumps(made: Iterable[Made]) -> str:
-    """Write what items a cube is made of, in the order of their layers."""
-    return json.dumps([each.to_json() for each in made], separators=(",", ":"))
-
-
-def loads(text: Any) -> list[Made]:
-    """Read what :func:`dumps` wrote.
-
-    Raises
-    ------
-    ValueError
-        It is something else.
-    """
-    try:
-        listed = json.loads(text)
-        return [
-            Made(
-                **{**each, "files": tuple((name, size, sum_) for name, size, sum_ in each["files"])}
-            )
-            for each in listed
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"it doesn't say which items it is made of: {error}") from error
 
 
 class Band(NamedTuple):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cedar.documents import image_section, with_bands
 from cedar.exceptions import InputError
-from cedar.finding import middle_longitude
 from cedar.grouping import ahead_of_utc
 from cedar.metadata import ImageMetadata
 from cedar.metadata.validation import SCHEMA_VERSION
@@ -82,7 +81,7 @@ def _image(
     collection = resolve(entry["collection"], definitions)
     image = with_bands(image_section((), collection, entry["nodata"]), entry.get("bands"))
     count = len(image["bands"])
-    ahead = ahead_of_utc(collection.group_by, middle_longitude(tile))
+    ahead = ahead_of_utc(collection.group_by, tile.longitude)
     groups = [_group(entry, name, ahead) for name in names[::count]]
     return {**image, "dtype": entry["dtype"], "groups": groups}
 

@@ -12,8 +12,9 @@ from converting import FEBRUARY, JANUARY, MARCH, SMALL, check, content, left, mo
 from downloaded import COLLECTION, PLAIN, Downloaded, tile_at
 
 import cedar
-from cedar.cubes import filling, parts
+from cedar.cubes import filling
 from cedar.cubes.convert import carry_out
+from cedar.cubes.made import Made, dumps, loads
 from cedar.cubes.options import Chunks, Converting
 from cedar.exceptions import CedarError, ConversionError, InputError
 from cedar.sensors import resolve
@@ -479,11 +480,11 @@ def test_what_a_configuration_says_is_how_cubes_are_written(tmp_path):
 
 
 def test_what_a_cube_says_of_its_items_is_read_as_it_was_written():
-    made = [parts.Made("a", "ORDER", None, (("a.tif", 5, None), ("b.tif", None, "md5:0")), 3)]
-    assert parts.loads(parts.dumps(made)) == made
+    made = [Made("a", "ORDER", None, (("a.tif", 5, None), ("b.tif", None, "md5:0")), 3)]
+    assert loads(dumps(made)) == made
     for text in ("{", "[1]", '[{"name": "a"}]', None):
         with pytest.raises(ValueError, match="doesn't say which items"):
-            parts.loads(text)
+            loads(text)
 
 
 def test_collections_of_one_tile_have_a_cube_each(tmp_path):

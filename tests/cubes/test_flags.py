@@ -15,7 +15,8 @@ def said(flags, dtype="uint16", classes=False):
     meanings = attributes["flag_meanings"].split(" ")
     masks = attributes.get("flag_masks", [None] * len(meanings))
     values = attributes.get("flag_values", masks)
-    assert all(each.dtype == dtype for key, each in attributes.items() if key != "flag_meanings")
+    numbers = [each for key, each in attributes.items() if key in ("flag_masks", "flag_values")]
+    assert all(each.dtype == dtype for each in numbers)
     return [*zip(masks, values, meanings, strict=True)]
 
 
@@ -58,6 +59,14 @@ def test_several_bits_whose_numbers_mean_nothing_by_themselves():
     assert said({"2-3": "level"}) == [(12, 4, "level_1"), (12, 8, "level_2"), (12, 12, "level_3")]
 
 
+def test_values_are_in_the_list_once_and_the_comment_has_them_all():
+    flags = {"0-1": "cloud: 0 none, 1 low", "2-3": "snow: 0 none, 3 high"}
+    assert said(flags) == [(3, 1, "cloud_low"), (12, 12, "snow_high")]
+    assert flag_attributes(flags, False, "uint16")["comment"] == (
+        "bits 0-1: cloud: 0 none, 1 low; 2-3: snow: 0 none, 3 high"
+    )
+
+
 def test_classes_are_values():
     flags = {"1": "saturated or defective", "7": "cloud of low probability, or unclassified"}
     assert said(flags, "uint8", classes=True) == [
@@ -88,5 +97,5 @@ def test_every_flag_of_every_collection_is_one_word_of_its_own(collection, band)
     meanings = [meaning for *_, meaning in found]
     assert len({*meanings}) == len(meanings) >= len(flags)
     assert all(mask is None or value & ~mask == 0 for mask, value, _ in found)
-    assert len({(mask, value) for mask, value, _ in found}) == len(found)
+    assert len({value for _, value, _ in found}) == len(found)
     assert np.all([value >= 0 for _, value, _ in found])

@@ -194,12 +194,12 @@ def test_numbers_that_single_floats_cannot_tell_apart_become_doubles(tmp_path):
     assert np.array_equal(cube["count"], np.where(pixels < 0, np.nan, pixels / 2), equal_nan=True)
 
 
-ZEROS = PLAIN | {"valid_range": {"red": [0, 60000], "nir": [0, 65535]}}
+ZEROS = PLAIN | {"valid_range": {"red": [0, 60000], "nir": [0, 65535], "qa": [1, 65535]}}
 
 
-def with_zeros(directory, settings=ZEROS):
+def with_zeros(directory):
     """An order in which 0 is a number of red and nir, and qa says where there is nothing."""
-    order = Downloaded(directory / "ORDER", {COLLECTION: settings})
+    order = Downloaded(directory / "ORDER", {COLLECTION: ZEROS})
     pixels = np.zeros((3, 80, 96), "uint16")
     pixels[:2, 10:] = 300
     pixels[2, 5:] = 64
@@ -241,9 +241,12 @@ def test_windows_of_a_cube_are_what_the_lazy_one_has(tmp_path):
 
 
 def test_where_no_band_says_what_is_nothing_the_nodata_value_does(tmp_path):
-    order = with_zeros(tmp_path, {**ZEROS, "validity": None})
+    order = with_zeros(tmp_path)
+    (name,) = order.pixels
+    edit(order, name, validity=None)
     raw = opened(order, decode=False)
     assert raw.red.attrs["_FillValue"] == 0
+    assert "valid_range" not in raw.red.attrs  # In which it would lie, which CF doesn't allow.
     assert np.isnan(opened(order).red.values[0, :10]).all()
 
 
