@@ -40,6 +40,8 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .cubes.convert import convert
+    from .cubes.opening import open_order
     from .emulator import Emulator
     from .exceptions import CedarError
     from .grids import Tile, TileGrid
@@ -66,7 +68,9 @@ _HOMES = {
     "TrackingMetadata": "cedar.metadata",
     "Verification": "cedar.verifying",
     "clean_tracked": "cedar.tracker",
+    "convert": "cedar.cubes.convert",
     "download_tracked": "cedar.tracker",
+    "open_order": "cedar.cubes.opening",
     "verify": "cedar.verifying",
 }
 
@@ -85,7 +89,9 @@ __all__ = [
     "Verification",
     "__version__",
     "clean_tracked",
+    "convert",
     "download_tracked",
+    "open_order",
     "verify",
 ]
 

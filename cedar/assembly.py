@@ -32,6 +32,8 @@ _NAMES: Final[Mapping[Product, str]] = {
     "mosaic": "{}_mosaic.tif",
     "clip": "{}_clipped.tif",
 }
+#: What the names of cubes end in that are made of items, by their format.
+CUBES: Final[Mapping[str, str]] = {"netcdf": ".nc", "zarr": ".zarr", "cog": "_cogs"}
 #: Seconds between two looks at whether another process is done.
 _LOOK: Final = 0.2
 
@@ -112,7 +114,7 @@ def put_together(
     """
     plan = _Plan.of(entry, files, options)
     if not plan.is_done():
-        with _alone(plan.directory / f".cedar-{plan.name}.lock"):
+        with alone(plan.directory / f".cedar-{plan.name}.lock"):
             # Another process may have made it, and even removed the files, while this one waited.
             if not plan.is_done():
                 plan.carry_out()
@@ -122,6 +124,11 @@ def put_together(
 def product_names(name: str) -> list[str]:
     """Return what files that are made of an item are called."""
     return [pattern.format(name) for pattern in _NAMES.values()]
+
+
+def cube_names(name: str) -> list[str]:
+    """Return what cubes that are made of an item are called: files, or directories."""
+    return [f"{name}{suffix}" for suffix in CUBES.values()]
 
 
 def is_put_together(entry: Mapping[str, Any], directory: Path, options: PutTogether) -> bool:
@@ -270,8 +277,14 @@ def _digest(values: Any) -> str:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep other processes from what this one does. Where one has died, the next goes on."""
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes from what this one does. Where one has died, the next goes on.
+
+    Parameters
+    ----------
+    path : Path
+        Of a file that is there as long; its directory has to be there.
+    """
     while (lock := lock_if_free(path)) is None:
         time.sleep(_LOOK)
     with lock:

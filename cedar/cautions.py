@@ -51,10 +51,26 @@ def of_collections(order: Order) -> Iterator[str]:
                 f"{collection.id}: a pixel takes {stacked} bytes in the files, which are all "
                 f"{collection.stack_dtype}, and {own} in the collection"
             )
-        if doubt := _of_pixels(collection, submission.tiles[0]):
+        yield from _of_lacking(collection)
+        # Of merged collections it is mostly the same of all.
+        doubts: dict[str, list[str]] = {}
+        for each in collection.sources:
+            if doubt := _of_pixels(each, submission.tiles[0]):
+                doubt += (
+                    f"; in UTM its own edges are {landsat.EDGE_OFFSET} m off the multiples of "
+                    f"{each.resolution:g} m"
+                )
+                doubts.setdefault(doubt, []).append(each.id)
+        yield from (f"{', '.join(ids)}: {doubt}" for doubt, ids in doubts.items())
+
+
+def _of_lacking(collection: Collection) -> Iterator[str]:
+    """Say which bands members of merged collections lack."""
+    for member in collection.members:
+        if lacking := [name for name in collection.chosen if name not in member.chosen]:
             yield (
-                f"{collection.id}: {doubt}; in UTM its own edges are {landsat.EDGE_OFFSET} m off "
-                f"the multiples of {collection.resolution:g} m"
+                f"{collection.id}: {member.id} has no {' and no '.join(lacking)}: nodata in its "
+                "layers"
             )
 
 
@@ -73,6 +89,7 @@ def of_items(order: Order) -> Iterator[str]:
             f"{_several(long)} a name of more than {LONG_NAME} characters, of which there may be "
             f"{MAX_NAME_LENGTH}"
         )
+    yield from _of_joined(order)
     layered = [item for item in order.items if not collections[item.collection].is_composite]
     if twice := {item.name: date for item in layered if (date := _repeated(item))}:
         date = next(iter(twice.values()))
@@ -98,6 +115,29 @@ def _of_list(order: Order) -> Iterator[str]:
         f"{len(missing):,} of {total:,} listed images: no tile, period and filter has it, or it "
         f"doesn't exist{left_out}: {', '.join(missing[:_NAMED])}{more}"
     )
+
+
+def _of_joined(order: Order) -> Iterator[str]:
+    """Say how many images another collection lacks that bands come from."""
+    sources = [
+        (whole.id, source) for whole in order.submission.collections for source in whole.sources
+    ]
+    for whole, collection in sources:
+        images = {
+            image.id: image
+            for item in order.items
+            if item.collection == whole
+            for group in item.groups
+            if group.collection in (None, collection.id)
+            for image in group.images
+        }
+        for joined in collection.joins:
+            names = [band.name for band in collection.stack_bands if band.joined == joined]
+            if lacking := sum(joined not in image.joined for image in images.values()):
+                yield (
+                    f"{lacking:,} of {len(images):,} images {'are' if lacking > 1 else 'is'}n't in "
+                    f"{joined}: {', '.join(names)} are nodata there"
+                )
 
 
 def _several(names: Sequence[str]) -> str:

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 Entry = Mapping[str, Any]
 
-#: Of a collection's definition, what changes no pixel.
-_INCIDENTAL: Final = frozenset({"title", "source", "service_start", "service_end"})
-#: What a definition meant that was made before it could be said.
-_BEFORE: Final[Mapping[str, Any]] = {"recipe": None}
+#: Of a collection's definition, what changes no pixel. What `cloud` leaves out is a filter's.
+_INCIDENTAL: Final = frozenset(
+    {"title", "source", "service_start", "service_end", "valid_range", "units", "cloud",
+     "cloud_property"}
+)  # fmt: skip
+#: What it says of each band: that of bands that aren't chosen changes no pixel.
+_OF_BANDS: Final = ("bands", "band_dtype", "scale", "offset", "qa", "encode", "joined")
 
 
 def unlike(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,12 +37,29 @@ def unlike(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]
 
     What changes no pixel is left out.
     """
-    theirs = {**_BEFORE, **theirs}
+    chosen, other = _chosen(ours), _chosen(theirs)
     return {
-        key: value
-        for key, value in ours.items()
-        if key in theirs.keys() - _INCIDENTAL and theirs[key] != value
+        key: ours[key]
+        for key, value in chosen.items()
+        if key in other.keys() - _INCIDENTAL and _differs(key, value, other[key])
     }
+
+
+def _differs(key: str, ours: Any, theirs: Any) -> bool:
+    """Whether a setting is another; of merged collections, whether a member's is."""
+    if key != "members":
+        return bool(ours != theirs)
+    return ours.keys() != theirs.keys() or any(unlike(ours[each], theirs[each]) for each in ours)
+
+
+def _chosen(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition that says nothing of bands that aren't chosen."""
+    # What a definition of before there were any doesn't say.
+    said: dict[str, Any] = {"encode": {}, "joined": {}, "recipe": None, **definition}
+    if "chosen" in said:
+        for key in said.keys() & _OF_BANDS:
+            said[key] = {name: v for name, v in said[key].items() if name in said["chosen"]}
+    return said
 
 
 def stem(entry: Entry) -> str:
@@ -94,11 +114,12 @@ class Request:
             return "another tile"
         if _span(entries) != (item.date_start, item.date_end):
             return "another period"
-        filters = submission["filters"].get(item.collection, [])
-        if filters != self._filters.get(item.collection, []):
+        ids = (item.collection, *definition.get("merge", ()))
+        filters = submission["filters"]
+        if any(filters.get(each, []) != self._filters.get(each, []) for each in ids):
             return "other filters"
-        images = submission.get("images", {}).get(item.collection)
-        if images != self._images.get(item.collection):
+        images = submission.get("images", {})
+        if any(images.get(each) != self._images.get(each) for each in ids):
             return "another list of images"
         if settings := unlike(definition, self._definitions[item.collection]):
             return f"other settings of the collection ({', '.join(sorted(settings))})"

@@ -82,6 +82,8 @@ class Config:
         Settings by collection id, as ``sensors.resolve`` takes them.
     download : mapping
         How orders are brought home, as ``Download.from_config`` takes it.
+    ard : mapping
+        How cubes are written, as ``Converting.from_config`` takes it.
     directory : Path
         What paths in it are relative to.
     path : Path or None
@@ -104,6 +106,7 @@ class Config:
     retry: Policy
     collections: Mapping[str, Mapping[str, Any]]
     download: Mapping[str, Any]
+    ard: Mapping[str, Any]
     directory: Path
     path: Path | None = field(default=None, compare=False)
 
@@ -133,7 +136,7 @@ class Config:
             collections = document.get("collections", {})
             filters = tracker.get("filters", {})
             for collection_id in (*collections, *filters):
-                resolve(collection_id, collections)
+                resolve(collection_id, collections).filters(filters.get(collection_id, ()))
             settings: dict[str, Any] = {key: tracker.get(key) for key in _OPTIONAL}
             settings |= {
                 kind.name: Template(tracker.get(kind.name, default), kind).text
@@ -150,6 +153,7 @@ class Config:
                 retry=Policy(**tracker.get("retry", {})),
                 collections=collections,
                 download=_download(document.get("download", {})),
+                ard=document.get("ard", {}),
                 directory=directory,
                 path=path,
             )
@@ -220,8 +224,8 @@ class Config:
             self.engine.kind: self.engine.settings,
             "collections": self.collections,
         }
-        if self.download:
-            document["download"] = self.download
+        sections = {"download": self.download, "ard": self.ard}
+        document |= {name: section for name, section in sections.items() if section}
         return copy.deepcopy(document)
 
 

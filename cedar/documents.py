@@ -105,6 +105,7 @@ def image_document(
             "date_start": timestamp(item.date_start),
             "date_end": timestamp(item.date_end),
             "filters": submission["filters"].get(item.collection, []),
+            **_member_filters(submission["filters"], collection),
             "submitted": submission["submitted"],
             "tracking": tracking["name"],
         },
@@ -126,6 +127,12 @@ def image_document(
     }
 
 
+def _member_filters(filters: Mapping[str, Any], collection: Collection) -> dict[str, Any]:
+    """Return the filters that hold for one of merged collections each."""
+    found = {each.id: filters[each.id] for each in collection.members if each.id in filters}
+    return {"member_filters": found} if found else {}
+
+
 def with_bands(image: Mapping[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
     """Return a section `image` with some of its bands; None: all.
 
@@ -134,7 +141,11 @@ def with_bands(image: Mapping[str, Any], names: Sequence[str] | None) -> dict[st
     if names is None:
         return dict(image)
     bands = [band for band in image["bands"] if band["name"] in names]
-    return {**image, "bands": bands, "presence": image.get("presence", image["bands"])}
+    some = {**image, "bands": bands, "presence": image.get("presence", image["bands"])}
+    # What a recipe reads isn't less because less is made.
+    if (members := image.get("members")) and "recipe" not in image:
+        some["members"] = {each: with_bands(form, names) for each, form in members.items()}
+    return some
 
 
 def read_document(store: Store, listed: Mapping[str, Any]) -> ImageMetadata:
@@ -255,6 +266,7 @@ def image_section(
     dropped
         Dates of groups that were left out, since they have no pixels.
     """
+    collection = collection.with_nodata(nodata)
     image = {
         "bands": [_band(collection, name) for name in collection.chosen],
         "dtype": collection.stack_dtype,
@@ -263,16 +275,47 @@ def image_section(
         "validity": collection.validity,
         "resampling": collection.resampling,
         "group_by": collection.group_by,
-        "groups": [
-            {
-                "date": group.date.isoformat(),
-                "time": timestamp(group.time),
-                "images": [_image(image, collection) for image in group.images],
-            }
-            for group in groups
-        ],
+        **_members(collection),
+        "groups": [_group(group, collection) for group in groups],
     }
     return image if collection.recipe is None else _cooked(image, collection, dropped)
+
+
+def _members(collection: Collection) -> dict[str, Any]:
+    """Return how images of merged collections are read, member by member."""
+    members = {member.id: _member(member, collection) for member in collection.members}
+    return {"members": members} if members else {}
+
+
+def _member(member: Collection, collection: Collection) -> dict[str, Any]:
+    own = {band.name for band in member.bands}
+    form = {
+        "bands": [_band(member, band.name) for band in collection.read_bands if band.name in own],
+        "validity": member.validity,
+        "resampling": member.resampling,
+    }
+    if collection.recipe is not None:
+        form["presence"] = [_band(member, name) for name in member.chosen]
+        form["tests"] = _tests(member)
+    return form
+
+
+def _tests(collection: Collection) -> list[dict[str, Any]]:
+    return [
+        {"band": test.native, "bits": test.bits, "values": list(test.values)}
+        for test in collection.tests
+    ]
+
+
+def _group(group: Group, collection: Collection) -> dict[str, Any]:
+    source = collection.source_of(group.collection)
+    names = [band.name for band in collection.read_bands]
+    return {
+        "date": group.date.isoformat(),
+        "time": timestamp(group.time),
+        **({} if group.collection is None else {"collection": group.collection}),
+        "images": [_image(image, source, names) for image in group.images],
+    }
 
 
 def _cooked(
@@ -284,7 +327,6 @@ def _cooked(
         return image
     made = {index.name: _index(index) for index in recipe.indices}
     made[COUNT] = {"name": COUNT, "native": None}
-    names = {band.native: band.name for band in collection.bands}
     values = [band.name for band in collection.stack_bands if not band.qa]
     asked = {key: value for key, value in asdict(recipe).items() if value and key != "indices"}
     if recipe.indices:
@@ -295,10 +337,8 @@ def _cooked(
         "dtype": collection.read_dtype,
         "values": values,
         "compared": [name for name in values if name in REFLECTIVE] or values,
-        "tests": [
-            {"band": names[test.native], "bits": test.bits, "values": list(test.values)}
-            for test in collection.masked_by
-        ],
+        # Of merged collections each member has its own.
+        "tests": [] if collection.members else _tests(collection),
         **({"dropped": [date.isoformat() for date in dropped]} if recipe.drop_empty else {}),
     }
     bands = [own[name] if name in own else made[name] for name in collection.file_bands]
@@ -320,18 +360,27 @@ def _index(index: Index) -> dict[str, Any]:
 def _band(collection: Collection, name: str) -> dict[str, Any]:
     band = collection.band(name)
     described: dict[str, Any] = {"name": band.name, "native": band.native}
-    if (band.scale, band.offset) != (1.0, 0.0):
-        described |= {"scale": band.scale, "offset": band.offset}
+    scale, offset = band.file_scale
+    if (scale, offset) != (1.0, 0.0):
+        described |= {"scale": scale, "offset": offset}
+    if band.encoding is not None:
+        described["encoded"] = {"scale": band.scale, "offset": band.offset}
+        described["dtype"] = band.file_dtype
     if band.units is not None:
         described["units"] = band.units
-    if band.valid_range is not None:
-        described["valid_range"] = list(band.valid_range)
+    if (valid_range := band.file_range(collection.nodata)) is not None:
+        described["valid_range"] = list(valid_range)
     if band.qa:
         described["qa"] = True
+    if flags := collection.qa_bits.get(band.native):
+        described["flags"] = dict(flags)
+    if band.joined is not None:
+        described["joined"] = band.joined
     return described
 
 
-def _image(image: ImageInfo, collection: Collection) -> dict[str, Any]:
+def _image(image: ImageInfo, collection: Collection, names: Sequence[str]) -> dict[str, Any]:
+    """Return what is listed of an image, which may lack some of the bands that are read."""
     listed: dict[str, Any] = {
         "system:id": image.id,
         "system:index": image.index,
@@ -339,10 +388,14 @@ def _image(image: ImageInfo, collection: Collection) -> dict[str, Any]:
         "system:time_start": image.time_start,
         **image.properties,
     }
-    if image.bands is not None:
-        missing = [band.name for band in collection.read_bands if band.native not in image.bands]
-        if missing:
-            listed["missing"] = missing
-        if collection.validity is not None and collection.validity not in image.bands:
-            listed["validity"] = None
+    there = {band.name for band in collection.bands if image.has(band.native, band.joined)}
+    if missing := [name for name in names if name not in there]:
+        listed["missing"] = missing
+    if collection.validity is not None and not image.has(collection.validity):
+        listed["validity"] = None
+    if image.joined:
+        listed["joined"] = {
+            collection: {"system:id": other.id, "system:version": other.version}
+            for collection, other in image.joined.items()
+        }
     return listed

@@ -139,11 +139,7 @@ def record_document(
             "tile_grid": _grid(tiles.values(), tile_grid),
             "tile_indices": [list(index) for index in tiles],
             **_periods(documents),
-            "filters": {
-                each["order"]["collection"]: each["order"]["filters"]
-                for each in documents
-                if each["order"]["filters"]
-            },
+            "filters": _filters(documents),
             "group_by": {
                 each["order"]["collection"]: each["image"]["group_by"]
                 for each in documents
@@ -164,6 +160,15 @@ def record_document(
         "orders": [entry(each, layout) for each in found],
         "metadata": [document_key(each.name, each.prefix) for each in found if each.document],
     }
+
+
+def _filters(documents: Sequence[ImageMetadata]) -> dict[str, Any]:
+    """Return the filters of each collection, of merged ones too."""
+    found: dict[str, Any] = {}
+    for order in (each["order"] for each in documents):
+        given = {order["collection"]: order["filters"], **order.get("member_filters", {})}
+        found |= {collection: filters for collection, filters in given.items() if filters}
+    return found
 
 
 def _periods(documents: Sequence[ImageMetadata]) -> dict[str, Any]:

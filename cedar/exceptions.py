@@ -158,6 +158,23 @@ class DownloadError(CedarError):
         super().__init__(f"{next(iter(failures.values()))}{more}")
 
 
+class ConversionError(CedarError):
+    """Cubes of an order could not be made; all others were.
+
+    Attributes
+    ----------
+    failures : dict of str to CedarError
+        Why each item, or cube by its path, could not.
+    cubes : tuple of Path
+        The cubes that are there.
+    """
+
+    def __init__(self, failures: Mapping[str, CedarError], cubes: Sequence[Path]):
+        self.failures, self.cubes = dict(failures), tuple(cubes)
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        super().__init__(f"{next(iter(failures.values()))}{more}")
+
+
 class EngineError(CedarError):
     """The engine could not do what was asked.
 

@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from . import defaults
 from .documents import image_section
 from .exceptions import EmptyCollectionError, InputError
-from .geometry import LONLAT, to_crs, transform_point
 from .grouping import group_images, in_period
+from .sensors import resolve
 
 if TYPE_CHECKING:
     from .engines.base import Engine
@@ -39,6 +39,9 @@ def search_items(
     progress: Callable[[int], None] | None = None,
 ) -> list[Item]:
     """Find what each item is made of: one request for all periods of a collection × tile.
+
+    Of merged collections it is one for each that was in service then. Where bands come from another
+    collection too, one more for what there is of that.
 
     Parameters
     ----------
@@ -67,32 +70,78 @@ def search_items(
         return item.collection, item.tile.index
 
     together = [list(group) for _, group in groupby(sorted(items, key=place), key=place)]
-
-    def one(members: list[Item]) -> list[Item]:
-        collection, tile = collections[members[0].collection], members[0].tile
-        start = min(item.date_start for item in members) - dt.timedelta(days=1)
-        end = max(item.date_end for item in members) + dt.timedelta(days=1)
-        check_resolution(collection, tile, ())
-        given = filters.get(collection.id, ())
-        wanted = None if listed is None else listed[collection.id]
-        images = engine.search(collection, tile, start, end, given, wanted)
-        check_resolution(collection, tile, images)
-        groups = group_images(images, collection, _longitude(tile))
-        found = [
-            replace(item, groups=in_period(groups, item.date_start, item.date_end))
-            for item in members
-        ]
-        if collection.recipe is None or not collection.recipe.drop_empty:
-            return found
-        return [without_empty(engine, item, collection) for item in found]
-
+    sources = [collections[members[0].collection].sources for members in together]
+    searches = [
+        (members, source)
+        for members, each in zip(together, sources, strict=True)
+        for source in each
+    ]
     found: dict[str, Item] = {}
     with ThreadPoolExecutor(defaults.PULL_WORKERS) as pool:
-        for members in pool.map(one, together):
-            found.update((item.name, item) for item in members)
+        answers = pool.map(lambda at: _search(engine, at[0], at[1], filters, listed), searches)
+        for members, each in zip(together, sources, strict=True):
+            groups = chain.from_iterable(islice(answers, len(each)))
+            # At one time those of merged collections are in the order of these.
+            ordered = sorted(groups, key=lambda group: (group.date, group.time))
+            for item in members:
+                inside = in_period(ordered, item.date_start, item.date_end)
+                found[item.name] = replace(item, groups=inside)
             if progress is not None:
                 progress(len(members))
+        dropping = [item for item in found.values() if drops(collections[item.collection])]
+        left = pool.map(lambda i: without_empty(engine, i, collections[i.collection]), dropping)
+        found.update((item.name, item) for item in left)
     return [found[item.name] for item in items]
+
+
+def _search(
+    engine: Engine,
+    items: Sequence[Item],
+    collection: Collection,
+    filters: Mapping[str, Sequence[Mapping[str, Any]]],
+    listed: Listed | None,
+) -> Sequence[Group]:
+    """Find what items of one tile and all their periods have of a collection, or of a member."""
+    tile, ids = items[0].tile, dict.fromkeys((items[0].collection, collection.id))
+    start = min(item.date_start for item in items) - dt.timedelta(days=1)
+    end = max(item.date_end for item in items) + dt.timedelta(days=1)
+    check_resolution(collection, tile, ())
+    is_member = len(ids) > 1
+    if is_member and not _in_service(collection, start, end):
+        return ()
+    given = [each for collection_id in ids for each in filters.get(collection_id, ())]
+    wanted = None if listed is None else listed[collection.id]
+    images = engine.search(collection, tile, start, end, given, wanted)
+    check_resolution(collection, tile, images)
+    for joined in collection.joins if images else ():
+        others = engine.search(resolve(joined), tile, start, end, (), wanted)
+        images = _joined(images, joined, others)
+    groups = group_images(images, collection, tile.longitude)
+    return [replace(each, collection=collection.id) for each in groups] if is_member else groups
+
+
+def _in_service(collection: Collection, start: dt.datetime, end: dt.datetime) -> bool:
+    """Whether a collection can have images of a time, by its dates of service."""
+    first, last = collection.service_start, collection.service_end
+    return (first is None or first <= end.date()) and (last is None or start.date() <= last)
+
+
+def _joined(
+    images: Iterable[ImageInfo], collection_id: str, others: Iterable[ImageInfo]
+) -> list[ImageInfo]:
+    """Give images those of another collection that have the same ``system:index``."""
+    named = {other.index: other for other in others}
+    return [
+        replace(image, joined={**image.joined, collection_id: named[image.index]})
+        if image.index in named
+        else image
+        for image in images
+    ]
+
+
+def drops(collection: Collection) -> bool:
+    """Whether layers without pixels are left out."""
+    return collection.recipe is not None and collection.recipe.drop_empty
 
 
 def without_empty(engine: Engine, item: Item, collection: Collection) -> Item:
@@ -162,11 +211,6 @@ def _parts(item: Item, most: int) -> list[Item]:
         )
         for number, (part, start, end) in enumerate(zip(parts, starts, ends, strict=True), 1)
     ]
-
-
-def _longitude(tile: Tile) -> float:
-    left, bottom, right, top = tile.bounds
-    return transform_point((left + right) / 2, (bottom + top) / 2, tile.crs, to_crs(LONLAT))[0]
 
 
 def check_resolution(collection: Collection, tile: Tile, images: Iterable[ImageInfo]) -> None:

@@ -29,6 +29,9 @@ _PIECE: Final = 0.001
 #: Between two geographic systems straight stays straight: pieces need only show the way round.
 _GEOGRAPHIC_PIECE: Final = 1.0
 _EARTH_RADIUS: Final = 6_371_000.0
+_GEOD: Final = pyproj.Geod(ellps="WGS84")
+#: Degrees of an outline that are measured as a geodesic: 5.6 km, which leaves a parallel by 0.6 m.
+_MEASURED: Final = 0.05
 
 
 def to_crs(value: Any) -> CRS:
@@ -114,6 +117,12 @@ def transform_point(x: float, y: float, source: CRS, target: CRS) -> tuple[float
         return x, y
     moved_x, moved_y = _transformer(start, end).transform(x, y)
     return float(moved_x), float(moved_y)
+
+
+def area(geometry: BaseGeometry) -> float:
+    """Area of polygons in longitude and latitude, on the ellipsoid (WGS 84), in km²."""
+    parts = shapely.get_parts(shapely.segmentize(geometry, _MEASURED))
+    return float(sum(abs(_GEOD.geometry_area_perimeter(part)[0]) for part in parts)) / 1e6
 
 
 def translate(geometry: BaseGeometry, x: float) -> BaseGeometry:

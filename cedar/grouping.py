@@ -27,10 +27,10 @@ def group_images(
     longitude : float
         Of the tile's centre, in degrees: what makes a day solar.
     """
-    natives = {band.native for band in collection.stack_bands}
+    bands = collection.stack_bands
     grouped: dict[tuple[object, ...], list[ImageInfo]] = {}
     for image in sorted(images, key=lambda image: (image.time_start, image.index)):
-        if image.bands is not None and natives.isdisjoint(image.bands):
+        if not any(image.has(band.native, band.joined) for band in bands):
             continue
         if _is_night(image, collection) and not collection.night:
             continue
@@ -49,8 +49,12 @@ def image_date(image: ImageInfo, group_by: str, longitude: float) -> dt.date:
     The solar day is counted as odc-stac does: UTC moved by the longitude in whole hours, towards
     zero.
     """
-    hours = 0 if group_by in ("utc_day", "none") else int(longitude / 15)
-    return (image.time + dt.timedelta(hours=hours)).date()
+    return (image.time + ahead_of_utc(group_by, longitude)).date()
+
+
+def ahead_of_utc(group_by: str, longitude: float) -> dt.timedelta:
+    """Return by how much the days of a rule are ahead of UTC's."""
+    return dt.timedelta(hours=0 if group_by in ("utc_day", "none") else int(longitude / 15))
 
 
 def _is_night(image: ImageInfo, collection: Collection) -> bool:

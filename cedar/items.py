@@ -85,6 +85,8 @@ class ImageInfo:
         Native pixel size in metres, where it was asked for.
     properties : mapping
         Other properties that the collection records; those the image lacks are left out.
+    joined : mapping
+        Images of other collections that bands come from, by collection: those that there are.
     """
 
     id: str
@@ -94,11 +96,31 @@ class ImageInfo:
     bands: frozenset[str] | None = None
     resolution: float | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    joined: Mapping[str, ImageInfo] = field(default_factory=dict)
 
     @property
     def time(self) -> dt.datetime:
         """Time of acquisition, UTC."""
         return dt.datetime.fromtimestamp(self.time_start / 1000, dt.UTC)
+
+    @property
+    def ids(self) -> set[str]:
+        """Its id, and those of the images that are joined."""
+        return {self.id, *(image.id for image in self.joined.values())}
+
+    def has(self, native: str, joined: str | None = None) -> bool:
+        """Whether it has a band, as far as the search could tell: one that is joined, or its own.
+
+        Parameters
+        ----------
+        native : str
+            The band's native name.
+        joined : str, optional
+            Id of the collection that it comes from.
+        """
+        if joined is not None:
+            return joined in self.joined and self.joined[joined].has(native)
+        return self.bands is None or native in self.bands
 
 
 @dataclass(frozen=True)
@@ -111,10 +133,13 @@ class Group:
         The one date that names the group's bands and places it in a period.
     images : tuple of ImageInfo
         By time of acquisition, then system:index: the last lies on top.
+    collection : str or None
+        Of merged collections, the one that all its images are of.
     """
 
     date: dt.date
     images: tuple[ImageInfo, ...]
+    collection: str | None = None
 
     @property
     def time(self) -> dt.datetime:
@@ -131,7 +156,7 @@ class Item:
     name, prefix : str
         Stem and folder of what will be in the store.
     collection : str
-        Earth Engine collection id.
+        Earth Engine collection id, or the name of several that are merged.
     tile : Tile
         Where.
     date_start, date_end : datetime.datetime
@@ -153,6 +178,11 @@ class Item:
     groups: tuple[Group, ...] = ()
     family: str | None = None
     dropped: tuple[dt.date, ...] = ()
+
+    @property
+    def image_ids(self) -> set[str]:
+        """Ids of all that it is made of, those that are joined among them."""
+        return {each for group in self.groups for image in group.images for each in image.ids}
 
     @property
     def n_images(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 #: Ids, or a file of them.
 Images = Sequence[str] | PathLike[str]
-#: ``system:index`` of each image, sorted, by collection.
+#: ``system:index`` of each image, sorted, by collection; of merged ones by member.
 Listed = Mapping[str, Sequence[str]]
 
 #: No id has what separates the columns of a table.
 _ID: Final = re.compile(r"(?:(?P<collection>[^\s,;\"']+)/)?(?P<index>[^\s,;\"'/]+)")
 
 
-def parse(images: Images, collections: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def parse(
+    images: Images, collections: Sequence[str], members: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, tuple[str, ...]]:
     """Check a list of images, and sort it by collection.
 
     Parameters
@@ -32,6 +34,8 @@ def parse(images: Images, collections: Sequence[str]) -> dict[str, tuple[str, ..
         the path of a text file that has one a line; what follows a ``#`` is a comment.
     collections : sequence of str
         Ids of the collections that are ordered.
+    members : mapping, optional
+        By such an id, those that its images are of, where that isn't it alone.
 
     Raises
     ------
@@ -46,15 +50,17 @@ def parse(images: Images, collections: Sequence[str]) -> dict[str, tuple[str, ..
     else:
         source = "images"
         rows = [(f"number {number}", given) for number, given in enumerate(images, 1)]
-    listed = _check(source, rows, collections)
+    of = {each: (each,) for each in collections} | {**(members or {})}
+    sources = tuple(dict.fromkeys(member for each in of.values() for member in each))
+    listed = _check(source, rows, sources, of.keys() - {*sources})
     for collection in collections:
-        if all(collection != each for each, _ in listed):
+        if all(each not in of[collection] for each, _ in listed):
             raise InputError(
                 f"{source} lists no image of {collection}: list some, or don't order it"
             )
     return {
         collection: tuple(sorted(index for each, index in listed if each == collection))
-        for collection in collections
+        for collection in sources
     }
 
 
@@ -71,14 +77,17 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _check(
-    source: str, rows: Iterable[tuple[str, Any]], collections: Sequence[str]
+    source: str,
+    rows: Iterable[tuple[str, Any]],
+    collections: Sequence[str],
+    merged: Collection[str],
 ) -> set[tuple[str, str]]:
-    """Return the (collection, index) of each row."""
+    """Return the (collection, index) of each row; no image is of what others are merged into."""
     places: dict[tuple[str, str], str] = {}
     wrong = []
     for place, given in rows:
         try:
-            image = _image(given, collections)
+            image = _image(given, collections, merged)
         except InputError as error:
             wrong.append(f"{source}, {place}: {error}")
             continue
@@ -91,12 +100,12 @@ def _check(
     return {*places}
 
 
-def _image(given: Any, collections: Sequence[str]) -> tuple[str, str]:
+def _image(given: Any, collections: Sequence[str], merged: Collection[str]) -> tuple[str, str]:
     match = _ID.fullmatch(given) if isinstance(given, str) else None
     if match is None:
         raise InputError(f"{given!r} isn't the id of an image")
     collection, index = match["collection"], match["index"]
-    if collection is None and len(collections) > 1:
+    if collection in merged or (collection is None and len(collections) > 1):
         raise InputError(f"{index} may be of several collections: write COLLECTION/{index}")
     if collection is not None and collection not in collections:
         raise InputError(f"{given} is of {collection}, which isn't ordered")
@@ -106,7 +115,7 @@ def _image(given: Any, collections: Sequence[str]) -> tuple[str, str]:
 def lacking(listed: Listed | None, searched: Iterable[Item]) -> tuple[str, ...]:
     """Return the ids of the listed images that no item has."""
     found = {
-        (item.collection, image.index)
+        (group.collection or item.collection, image.index)
         for item in searched
         for group in item.groups
         for image in group.images

@@ -218,6 +218,11 @@ def _place(path: Path) -> tuple[int, int]:
     return int(row), int(col)
 
 
+def _name(path: Path, row: int, col: int) -> str:
+    """What the file of another place is called, by the name of one."""
+    return SHARD.sub(lambda found: f"{found[1]}{row:010d}-{col:010d}", path.stem) + ".tif"
+
+
 def _read(path: Path, row: int, col: int) -> Shard:
     with explained(f"can't read {path}"), rasterio.open(path) as image:
         masked = any(MaskFlags.per_dataset in flags for flags in image.mask_flag_enums)
@@ -275,7 +280,7 @@ def _check_places(shards: Sequence[Shard]) -> tuple[int, int]:
             if (row, col) not in there:
                 raise CedarError(
                     f"{shards[0].path} and {len(shards) - 1} more aren't all of an image: the one "
-                    f"at row {row}, column {col} is missing"
+                    f"at row {row}, column {col} is missing, {_name(shards[-1].path, row, col)}"
                 )
     return max(rows.values()), max(cols.values())
 

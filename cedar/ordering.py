@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Integral
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -73,7 +74,7 @@ class Submission:
     period_freq : str or None
     period_closed : {"both", "left"}
     filters : mapping
-        Of each collection, as the engine records them.
+        Of each collection, and of each member of merged ones, as the engine records them.
     existing : {"error", "skip", "overwrite", "stale"}
         What to do about items whose names exist; see :meth:`cedar.tracker.Tracker.submit`.
     images : mapping or None
@@ -260,6 +261,19 @@ class Order:
         )
 
     @property
+    def by_member(self) -> dict[str, int]:
+        """How many images are of each member of merged collections."""
+        found = {
+            (group.collection, image.id)
+            for item in self.items
+            for group in item.groups
+            for image in group.images
+        }
+        number = Counter(collection for collection, _ in found)
+        ordered = self.submission.collections
+        return {each.id: number[each.id] for whole in ordered for each in whole.members}
+
+    @property
     def replaced(self) -> dict[str, str]:
         """Items of earlier orders that this one makes again → the order that has each."""
         again = {item.family or item.name for item in self.items}
@@ -275,12 +289,30 @@ class Order:
                 f"the periods run to {span.end:%Y-%m-%d}, past the end that was asked for "
                 f"({asked:%Y-%m-%d}): the period that contains it is taken whole"
             )
-        return lines + [
-            f"{collection.id}: the nodata value {collection.nodata:g} is a valid value of "
-            + ", ".join(collection.nodata_in_valid_range)
-            for collection in self.submission.collections
-            if collection.nodata_in_valid_range
-        ]
+        return lines
+
+
+def recorded_filters(
+    collections: Iterable[Collection],
+    filters: Mapping[str, Iterable[Any]],
+    record: Callable[[Any], Mapping[str, Any]],
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Filters of collections, and of what merged ones are of, by id, as an engine records them.
+
+    That of `cloud` is among them.
+
+    Parameters
+    ----------
+    filters
+        As they were given.
+    record
+        The engine's way to put one.
+    """
+    return {
+        each.id: each.filters([record(given) for given in filters.get(each.id, ())])
+        for collection in collections
+        for each in (collection, *collection.members)
+    }
 
 
 def select_tiles(grid: TileGrid, tiles: Tiles) -> tuple[Tile, ...]:
@@ -332,7 +364,8 @@ def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | flo
     Raises
     ------
     InputError
-        `formatOptions` asks for one that the file's type can't hold, or a recipe's values have.
+        `formatOptions` asks for one that the file's type can't hold, or that can't be told from
+        values, a recipe's among them.
     """
     value = options.get("formatOptions", {}).get("noData", collection.nodata)
     dtype = np.dtype(collection.stack_dtype)
@@ -347,7 +380,9 @@ def file_nodata(collection: Collection, options: Mapping[str, Any]) -> int | flo
         )
     if value != collection.nodata:
         try:
-            check_recipe(replace(collection, nodata=value))
+            other = collection.with_nodata(value)
+            other.check_validity()
+            check_recipe(other)
         except InputError as error:
             raise InputError(
                 f"export_image_kwds: formatOptions noData {value}: {collection.id}: {error}"

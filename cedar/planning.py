@@ -334,12 +334,12 @@ def _standing(held: _Held, found: Item, busy: bool) -> Earlier:
     if not busy and (failed := [state for state, again in states if again]):
         return Earlier(name, order, Standing.FAILED, failed[0])
     state = next((state for state, _ in states if state in ACTIVE), states[0][0])
-    new = {image.id for group in found.groups for image in group.images}
+    new = found.image_ids
     old = _images(held)
     if old is None:
         # What a cleaned item was made of only the record says, by number.
         periods = {(e["date_start"], e["date_end"]): e["n_images"] for e in held.entries}
-        same = sum(periods.values()) == len(new)
+        same = sum(periods.values()) == found.n_images
         return Earlier(name, order, Standing.UNCHANGED if same else Standing.STALE, state)
     if old == new:
         return Earlier(name, order, Standing.UNCHANGED, state)
@@ -367,8 +367,7 @@ def _images(held: _Held) -> set[str] | None:
         document = own_metadata(held.record, entry)
         if document is None:
             return None
-        groups = document[0].groups
-        images |= {image["system:id"] for group in groups for image in group["images"]}
+        images |= document[0].image_ids
     return images
 
 

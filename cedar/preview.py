@@ -9,8 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import shapely
-from pyproj import Geod
 
 from .cautions import of_collections, of_items
 from .documents import counts, n_layers
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
     from .sensors.base import Collection
     from .tiles import Tile
 
-_GEOD: Final = Geod(ellps="WGS84")
-#: Degrees of an outline that are measured as a geodesic: 5.6 km, which leaves a parallel by 0.6 m.
-_PIECE: Final = 0.05
 _GIGABYTE: Final = 10**9
 
 
@@ -138,7 +133,7 @@ class Preview:
     @cached_property
     def tiles(self) -> tuple[TileArea, ...]:
         """Tiles, with their areas."""
-        return tuple(TileArea(tile.index, area(tile)) for tile in self.order.submission.tiles)
+        return tuple(TileArea(tile.index, tile.km2) for tile in self.order.submission.tiles)
 
     @cached_property
     def items(self) -> tuple[ItemPreview, ...]:
@@ -252,6 +247,7 @@ class Preview:
                 "items": len(self.items),
                 "empty": len(self.items) - self.n_tasks,
                 "images": len(self.images),
+                **({"members": of} if (of := order.by_member) else {}),
                 "layers": self.n_layers,
                 "bands": self.n_bands,
                 "pixels": self.n_pixels,
@@ -267,6 +263,11 @@ class Preview:
             "warnings": [*self.warnings],
             **({"images": [asdict(image) for image in self.images]} if images else {}),
         }
+
+    def _repr_html_(self) -> str:
+        from .previewed import of_preview
+
+        return of_preview(self.order, dict(_facts(self)), map(row, self.items), self.warnings)
 
     def lines(self) -> list[str]:
         """Put it for people: a line a fact, without the warnings and tables."""
@@ -284,13 +285,6 @@ def new_items(order: Order) -> list[str]:
     """Names of the items that no earlier order has; of parts that of the whole."""
     names, replaced = dict.fromkeys(i.family or i.name for i in order.items), order.replaced
     return [name for name in names if name not in replaced]
-
-
-def area(tile: Tile) -> float:
-    """Area of a tile on the ellipsoid (WGS 84), in km²."""
-    outline = shapely.segmentize(tile.outline(), _PIECE)
-    parts = (_GEOD.geometry_area_perimeter(part)[0] for part in shapely.get_parts(outline))
-    return float(sum(map(abs, parts))) / 1e6
 
 
 def _pixels(tile: Tile) -> int:
@@ -359,11 +353,14 @@ def _facts(preview: Preview) -> Iterator[tuple[str, str]]:
     if order.earlier:
         yield "plan", counted(order.earlier, len(new_items(order)))
     yield "images", f"{len(preview.images):,}, in {preview.n_layers:,} layers"
+    if of := order.by_member:
+        yield "of them", ", ".join(f"{number:,} of {each}" for each, number in of.items())
     recipes = {each.id: each.recipe for each in order.submission.collections}
     yield from facts(recipes, sum(len(item.dropped) for item in order.items))
     yield "bands", f"{preview.n_bands:,} of {dtypes or 'no type'}, at most {most:,} in an item"
     yield "pixels", f"{preview.n_pixels:,}"
-    yield "size", f"{size(preview.n_bytes)} uncompressed, in {_files(preview.n_files)}"
+    files = "1 file" if preview.n_files == 1 else f"{preview.n_files:,} files"
+    yield "size", f"{size(preview.n_bytes)} uncompressed, in {files}"
     if order.n_shards is None:
         yield "tasks", f"{preview.n_tasks:,}, which cedar does itself"
     else:
@@ -386,8 +383,10 @@ def _known(number: int | None) -> str:
     return "not known" if number is None else f"{number:,}"
 
 
-def _files(number: int) -> str:
-    return "1 file" if number == 1 else f"{number:,} files"
+def row(each: ItemPreview) -> tuple[str, int, int, int, str]:
+    """Put an item as tables have it: name, images, layers, bands, size."""
+    item = each.item
+    return item.name, item.n_images, each.n_layers, each.n_bands, size(each.n_bytes)
 
 
 def size(n_bytes: float) -> str:

@@ -26,7 +26,7 @@ def workshop(target: Path) -> Iterator[Path]:
     StoreError
         Something can't be read or written.
     """
-    work = target.with_name(f".cedar-{target.name}.work")
+    work = _work(target)
     try:
         shutil.rmtree(work, ignore_errors=True)
         make_directory(work)
@@ -38,6 +38,15 @@ def workshop(target: Path) -> Iterator[Path]:
         raise StoreError(f"can't make {target}: {problem}") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def sweep(target: Path) -> None:
+    """Remove what a killed process left of its work on a file."""
+    shutil.rmtree(_work(target), ignore_errors=True)
+
+
+def _work(target: Path) -> Path:
+    return target.with_name(f".cedar-{target.name}.work")
 
 
 def deliver(made: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from .changes import is_cleaned
 from .comparing import unlike
 from .copies import is_downloaded
+from .cubes.convert import is_converted
 from .documents import submission_section
 from .exceptions import CedarError, DocumentError, NotFoundError
 from .metadata import TrackingMetadata
@@ -154,7 +155,8 @@ def _read_copy(path: Path) -> TrackingMetadata | None:
 def remaining(found: Recorded | None, order: RunOrder) -> list[str]:
     """Return the steps that an order has still to take."""
     if found is None:
-        steps = {"watch": order.watch, "download": order.download, "clean": order.clean}
+        steps = {"watch": order.watch, "download": order.download, "convert": order.convert,
+                 "clean": order.clean}  # fmt: skip
         return ["submit", *(name for name, step in steps.items() if step is not None)]
     return [] if found.cleaned else _left(found, order)
 
@@ -167,6 +169,10 @@ def _left(found: Recorded, order: RunOrder) -> list[str]:
         steps.append("watch")
     if order.download is not None and not is_home(tracking, order.download.dest):
         steps.append("download")
+    if found.stored and order.download is not None and order.convert is not None:
+        directory = order.download.dest / tracking.name
+        if not is_converted(tracking, directory, order.convert):
+            steps.append("convert")
     if order.clean is not None and found.stored:
         steps.append("clean")
     return steps

@@ -291,8 +291,7 @@ def _searched(
 
 
 def _difference(item: Item, before: ImageMetadata) -> Difference | None:
-    old = {image["system:id"] for group in before.groups for image in group["images"]}
-    new = {image.id for group in item.groups for image in group.images}
+    old, new = before.image_ids, item.image_ids
     if old == new:
         return None
     return Difference(item.name, tuple(sorted(new - old)), tuple(sorted(old - new)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import defaults
+from .cubes.options import Converting
 from .exceptions import InputError
 from .metadata.validation import explain, load_schema
 from .where import Where
@@ -70,6 +71,8 @@ class RunOrder:
         The steps after; None: that one isn't taken.
     images : sequence of str, Path or None
         The images that it takes, or the file that lists them; None: all that are found.
+    convert : Converting or None
+        How cubes are made of what was brought home; None: they aren't.
     """
 
     name: str
@@ -82,6 +85,7 @@ class RunOrder:
     download: Download | None
     clean: Clean | None
     images: Images | None = None
+    convert: Converting | None = None
 
 
 @dataclass(frozen=True)
@@ -172,9 +176,7 @@ def _order(
     directory: Path,
 ) -> RunOrder:
     steps = given.get("steps", {})
-    if "convert" in steps:
-        raise InputError("steps, convert: cedar can't convert yet: leave that step out")
-    for step, needed in (("download", "watch"), ("clean", "download")):
+    for step, needed in (("download", "watch"), ("convert", "download"), ("clean", "download")):
         if step in steps and needed not in steps:
             raise InputError(f"steps: {step} needs {needed} before it: add `{needed}:`")
 
@@ -199,6 +201,9 @@ def _order(
         watch=Watch(**settings("watch")) if "watch" in steps else None,
         download=Download(**settings("download") | {"dest": dest}) if "download" in steps else None,
         clean=Clean(**settings("clean")) if "clean" in steps else None,
+        convert=Converting.from_config(settings("convert"), directory)
+        if "convert" in steps
+        else None,
         images=_images(given.get("images"), directory),
     )
 

@@ -9,7 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from .exceptions import CedarError
+from .cubes.convert import carry_out
+from .exceptions import CedarError, ConversionError
 from .placing import claimed
 from .planning import require_new
 from .recorded import Recorded, Records, is_home, label
@@ -185,6 +186,7 @@ class Execution:
         tracking = self._made(order, tracking)
         if order.download is not None and not tracking.active:
             tracking = self._brought_home(order, tracking)
+            self._convert(order, tracking)
         outcome = _judged(order, tracking)
         if outcome.result == Result.DONE and order.clean is not None:
             self._check_stop()
@@ -220,6 +222,17 @@ class Execution:
             lambda _name, _part: self._check_stop(),
         )
         return self._tracker.read(tracking.name)
+
+    def _convert(self, order: RunOrder, tracking: TrackingMetadata) -> None:
+        """Make cubes of what was brought home, as far as they aren't there."""
+        if order.download is not None and order.convert is not None:
+            directory = order.download.dest / tracking.name
+            self._tell(order.name, f"making cubes of {directory}")
+            done = carry_out(
+                tracking, directory, order.convert, callback=lambda _name, _part: self._check_stop()
+            )
+            if done.failures:
+                raise ConversionError(done.failures, done.cubes)
 
     def _rest(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())

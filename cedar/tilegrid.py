@@ -302,6 +302,19 @@ class TileGrid(Mapping[Index, Tile]):
             "limits": None if self.limits is None else [list(pair) for pair in self.limits],
         }
 
+    def _repr_html_(self) -> str:
+        from .drawing import tile_map
+        from .faces import face, placed
+
+        (top, bottom), (left, right) = self.limits or ((0, 3), (0, 3))
+        bounds = self._lattice.bounds(top, left, bottom, right)
+        title = "TileGrid" if self.name is None else f"TileGrid {self.name}"
+        facts = {"tiles": "without end; the map shows the first"}
+        if self.limits is not None:
+            facts["tiles"] = f"{len(self):,}: rows {top} to {bottom}, columns {left} to {right}"
+        figure = tile_map(self._lattice, self.crs_wkt, (top, left), (bottom, right), title)
+        return face(title, facts | placed(bounds, self.crs_wkt, self.res, self.size), figure)
+
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Read the `document` that :meth:`to_dict` made, or the same keys in a configuration.

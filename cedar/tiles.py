@@ -23,7 +23,15 @@ from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
 from .exceptions import InputError
-from .geometry import LONLAT, full_turn, reproject, split_antimeridian, to_crs
+from .geometry import (
+    LONLAT,
+    area,
+    full_turn,
+    reproject,
+    split_antimeridian,
+    to_crs,
+    transform_point,
+)
 from .lattice import Index
 
 Limits: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
@@ -194,6 +202,17 @@ class Tile:
         bbox: shapely.Polygon = shapely.box(*self.bounds)
         return bbox
 
+    @property
+    def km2(self) -> float:
+        """Area on the ellipsoid (WGS 84), in km²."""
+        return area(self.outline())
+
+    @property
+    def longitude(self) -> float:
+        """Of the centre, in degrees: what makes its days solar."""
+        left, bottom, right, top = self.bounds
+        return transform_point((left + right) / 2, (bottom + top) / 2, self.crs, to_crs(LONLAT))[0]
+
     def coords(self, center: bool = True) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Coordinates of the pixels, y (height values, falling) and x (width values, rising).
 
@@ -269,6 +288,24 @@ class Tile:
             "res": list(self.res),
             "size": list(self.size),
         }
+
+    def _repr_html_(self) -> str:
+        from .drawing import Mark, svg
+        from .faces import face, placed
+
+        left, bottom, right, top = self.bounds
+        width, height = right - left, top - bottom
+        lines = (
+            [left - width, left, right, right + width],
+            [bottom - height, bottom, top, top + height],
+        )
+        view = BoundingBox(
+            left - width / 2, bottom - height / 2, right + width / 2, top + height / 2
+        )
+        title = f"Tile h{self.horizontal:03d}v{self.vertical:03d}"
+        figure = svg([Mark(self.bounds, {"": 1}, title)], self.crs_wkt, lines, title, view)
+        facts = {"row, column": f"{self.vertical}, {self.horizontal}"}
+        return face(title, facts | placed(self.bounds, self.crs_wkt, self.res, self.size), figure)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:

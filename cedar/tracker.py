@@ -18,7 +18,7 @@ from .grids import TileGrid
 from .ledger import Ledger
 from .listed import Images
 from .listed import parse as parse_listed
-from .ordering import Date, Existing, Order, Submission, Templates, Tiles
+from .ordering import Date, Existing, Order, Submission, Templates, Tiles, recorded_filters
 from .placing import place
 from .planning import find_order
 from .preview import Limits, Preview
@@ -163,15 +163,16 @@ class Tracker(Steering):
         Parameters are those of :meth:`submit`; `periods` are its four of the period.
         """
         ids = [collections] if isinstance(collections, str) else list(dict.fromkeys(collections))
-        record_filter = self.engine.record_filter
+        ordered = [resolve(each, self._collections, self._rule(each)) for each in ids]
+        members = {each.id: [source.id for source in each.sources] for each in ordered}
         return Submission.parse(
-            [resolve(each, self._collections, self._rule(each)) for each in ids],
+            ordered,
             self.tile_grid,
             tile_indices,
             periods,
-            {each: [record_filter(given) for given in self._filters.get(each, ())] for each in ids},
+            recorded_filters(ordered, self._filters, self.engine.record_filter),
             existing,
-            None if images is None else parse_listed(images, ids),
+            None if images is None else parse_listed(images, ids, members),
         )
 
     def order(
@@ -273,7 +274,7 @@ class Tracker(Steering):
         Parameters
         ----------
         collections : str or sequence of str
-            Earth Engine collection ids.
+            Earth Engine collection ids, or names of merged ones.
         tile_indices : sequence, Tile, or sequence of Tile
             One (row, column) of the grid, or several; or its tiles, ours or stems'.
         period_start, period_end : str, date or datetime

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Self
 
-from .assembly import MADE_OF, product_names
+from .assembly import MADE_OF, cube_names, product_names
 from .metadata import TrackingMetadata
 from .rasters import read_tags
 from .settling import is_own
@@ -55,7 +55,8 @@ class Verification:
     replaced : tuple of Path
         Files that were removed when others were made of them, which no record describes.
     extra : tuple of Path
-        Files that the record doesn't name, and that weren't made of those that it does.
+        Files that the record doesn't name, and that weren't made of those that it does, as cubes
+        are.
     unfinished : tuple of Path
         What an interrupted download has left, for the next to take up.
     """
@@ -110,7 +111,7 @@ def verify(
     path = directory / f"{name}.json"
     with explained(f"can't read {path}, the record that `cedar download` writes last"):
         tracking = TrackingMetadata.loads(path.read_bytes(), name)
-        there = _Directory.read(directory)
+        there = Directory.read(directory)
     expected = [*_expected(tracking, there)]
     reading = _Reading(sum(each.size or 0 for each in expected), callback)
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="cedar-verify") as pool:
@@ -124,7 +125,7 @@ def verify(
 
 
 @dataclass(frozen=True)
-class _Directory:
+class Directory:
     """The files below a directory, by what they are called."""
 
     root: Path
@@ -132,6 +133,13 @@ class _Directory:
 
     @classmethod
     def read(cls, root: Path) -> Self:
+        """Look what is there.
+
+        Raises
+        ------
+        OSError
+            It can't be read.
+        """
         files = defaultdict(list)
 
         def refuse(error: OSError) -> None:
@@ -168,7 +176,7 @@ class _Expected:
     checksum: str | None = None
 
 
-def _expected(tracking: TrackingMetadata, there: _Directory) -> Iterator[_Expected]:
+def _expected(tracking: TrackingMetadata, there: Directory) -> Iterator[_Expected]:
     """Yield what the record names: its schema sees to it that no name leads elsewhere."""
     documented = {*tracking["metadata"]}
     for entry in tracking.orders:
@@ -275,7 +283,7 @@ def _replaced(found: _Found) -> set[Path]:
     }
 
 
-def _verification(tracking: TrackingMetadata, there: _Directory, found: _Found) -> Verification:
+def _verification(tracking: TrackingMetadata, there: Directory, found: _Found) -> Verification:
     paths: dict[_Standing, list[Path]] = {standing: [] for standing in _Standing}
     replaced = _replaced(found)
     for expected, (standing, _) in found:
@@ -284,7 +292,17 @@ def _verification(tracking: TrackingMetadata, there: _Directory, found: _Found) 
     known = {expected.path for expected, _ in found} | {there.root / f"{tracking.name}.json"}
     for expected, _ in found:
         known |= {expected.path.with_name(name) for name in product_names(expected.entry["name"])}
-    others = sorted(path for files in there.files.values() for path in files if path not in known)
+    cubes = {
+        cube
+        for expected, _ in found
+        for cube in cube_names(expected.entry["family"] or expected.entry["name"])
+    }
+    others = sorted(
+        path
+        for files in there.files.values()
+        for path in files
+        if path not in known and not cubes.intersection(path.relative_to(there.root).parts)
+    )
     unfinished = dict.fromkeys(
         path
         for path in others

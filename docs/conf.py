@@ -19,6 +19,7 @@ copyright = "2026, the cedar developers"
 version = release = cedar.__version__
 
 extensions = [
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
@@ -28,6 +29,11 @@ extensions = [
     "sensors_reference",
 ]
 exclude_patterns = ["_build"]
+# What notebooks show is made when pages are, and what goes wrong in one is an error of the build.
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
 # Not the dashes: --option is no – option.
 smartquotes_action = "qe"
 html_theme = "furo"

@@ -1,5 +1,7 @@
 """What of an order is doubted, and what isn't."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 from orders import COLLECTION, COLLECTIONS, albers_grid, utm_grid
@@ -202,3 +204,25 @@ def test_several_passes_on_one_day_are_warned_of():
     (warning,) = of_items(order)
     assert warning.startswith(f"{order.items[0].name} has several passes on one day, such as 2020-")
     assert "2020-05-17" in warning
+
+
+# ---- merged collections
+
+
+def test_doubts_of_several_members_are_one():
+    ids = [LC08, "LANDSAT/LC09/C02/T1_L2"]
+    order = unsearched("landsat", grid=utm_grid(5.0), merge=ids)
+    doubts = [each for each in of_collections(order) if "off the multiples" in each]
+    assert len(doubts) == 1
+    assert doubts[0].startswith(f"{', '.join(ids)}: the grid's pixels lie ")
+
+
+def test_bands_that_come_from_another_collection_are_a_members():
+    s2, scores = "COPERNICUS/S2_SR_HARMONIZED", "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"
+    encode = {"red": {"scale": 0.0002, "offset": -0.5, "dtype": "uint16"}}
+    settings = {"merge": [LC08, s2], "bands": ["red", "cs"], "nodata": 65535, "encode": encode}
+    order = unsearched("many", group_by="pass", **settings)
+    groups = layers("2020-05-01", "2020-05-17")
+    mine = (replace(groups[0], collection=LC08), replace(groups[1], collection=s2))
+    (line,) = [each for each in of_items(found(order, mine)) if scores in each]
+    assert line == f"1 of 1 images isn't in {scores}: cs are nodata there"

@@ -11,7 +11,7 @@ import rasterio
 
 from cedar import LocalStore, TileGrid, Tracker
 from cedar.emulator.synthetic import SyntheticCatalog
-from cedar.emulator.values import Grid
+from cedar.emulator.values import Grid, Image
 from cedar.engines.earthengine import EarthEngine
 from cedar.metadata import ImageMetadata
 from cedar.sensors import known, resolve
@@ -71,6 +71,17 @@ def read(image, native, grid):
     return found[0].read(grid) if found else None
 
 
+def numbers(band, values, nodata):
+    """What the file holds of a band's own values: docs/design/cubes.rst, in doubles."""
+    if (encoding := band.encoding) is None:
+        return values
+    physical = band.scale * values.astype(np.float64) + band.offset
+    held = np.floor((physical - encoding.offset) / encoding.scale + 0.5)
+    limits = np.iinfo(encoding.dtype)
+    held = np.clip(held, limits.min, limits.max)
+    return np.where(held == nodata, nodata + 1 if nodata <= 0 else nodata - 1, held)
+
+
 def expected(collection, groups, tile):
     """What the stack has to be: one image a pixel, the later on top, nodata where there is none."""
     a, b, c, d, e, f, *_ = tile.transform
@@ -82,17 +93,32 @@ def expected(collection, groups, tile):
         layer = np.full(shape, collection.nodata, dtype)
         for listed in group["images"]:
             image = catalog.image(listed["system:id"])
-            pixels = [read(image, band.native, grid) for band in collection.stack_bands]
+            pixels = [
+                read(source_of(band, listed, catalog), band.native, grid)
+                for band in collection.stack_bands
+            ]
             presence = [each.mask for each in pixels if each is not None]
             if collection.validity is not None:
                 presence = [read(image, collection.validity, grid).mask]
             present = np.any(presence, axis=0)
-            for band, each in zip(layer, pixels, strict=True):
-                band[present] = collection.nodata
+            for held, band, each in zip(layer, collection.stack_bands, pixels, strict=True):
+                held[present] = collection.nodata
                 if each is not None:
                     there = present & each.mask
-                    band[there] = each.values[there].astype(dtype)
+                    given = numbers(band, each.values[there], collection.nodata)
+                    held[there] = given.astype(dtype)
         yield layer
+
+
+def source_of(band, listed, catalog):
+    """The image that a band is read from: its own, or of another collection."""
+    if band.joined is None:
+        return catalog.image(listed["system:id"])
+    other = catalog.image(f"{band.joined}/{listed['system:index']}")
+    assert listed.get("joined", {}).get(band.joined) == (
+        other and {"system:id": other.id, "system:version": other.version}
+    )
+    return other or Image(())
 
 
 def pixels_of(tracker, entry):

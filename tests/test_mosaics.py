@@ -233,7 +233,7 @@ def test_a_gap_is_an_error_that_says_where(tmp_path, make, index):
     files = cut(tmp_path, CUTS["2x3"])
     gone = files.pop(index)
     row, col = (int(part) for part in gone.stem.split("-")[1:])
-    with pytest.raises(CedarError, match=rf"row {row}, column {col} is missing"):
+    with pytest.raises(CedarError, match=rf"row {row}, column {col} is missing, {gone.name}$"):
         make(files, tmp_path / "made")
 
 

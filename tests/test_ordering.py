@@ -160,13 +160,18 @@ def test_ancestor_06_the_coverage_says_what_the_periods_really_are(tracker):
     assert not exact.warnings
 
 
-def test_a_nodata_value_that_means_something_is_warned_of(tmp_path):
+def test_a_nodata_value_that_means_something_is_refused(tmp_path):
+    settings = {**COLLECTIONS[COLLECTION], "valid_range": {"red": [0, 10_000]}}
+    tracker = real_tracker(tmp_path, collections={COLLECTION: settings})
+    with pytest.raises(InputError, match="the nodata value 0 is a valid value of red, and no"):
+        tracker.order(COLLECTION, (0, 0), *MAY)
     tracker = real_tracker(
         tmp_path,
-        collections={COLLECTION: {**COLLECTIONS[COLLECTION], "valid_range": {"red": [0, 10_000]}}},
+        collections={COLLECTION: settings | {"nodata": 65535}},
+        export_image_kwds={"formatOptions": {"noData": 9}},
     )
-    (line,) = tracker.order(COLLECTION, (0, 0), *MAY).warnings
-    assert line.endswith("the nodata value 0 is a valid value of red")
+    with pytest.raises(InputError, match="the nodata value 9 is a valid value of red, and no"):
+        tracker.order(COLLECTION, (0, 0), *MAY)
 
 
 @pytest.mark.parametrize(

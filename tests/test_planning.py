@@ -328,6 +328,17 @@ def test_definitions_are_alike_where_they_differ_in_what_changes_no_pixel():
     assert unlike(ours, {"bands": {"red": "B5"}}) == {"bands": {"red": "B4"}}
 
 
+def test_definitions_are_alike_where_they_differ_in_bands_that_are_not_chosen():
+    """Cedar has learnt of another band, and of a range, since an order was made."""
+    theirs = {"chosen": ["red"], "bands": {"red": "B4"}, "valid_range": {}, "cloud": 20}
+    ours = theirs | {"bands": {"red": "B4", "cs": "cs"}, "valid_range": {"red": [1, 9]}}
+    ours |= {"encode": {"cs": {"scale": 0.1}}, "joined": {"cs": "X"}, "cloud": None}
+    assert unlike(ours, theirs) == {}
+    other = ours | {"encode": {"red": {"scale": 0.1}}}
+    assert unlike(other, theirs) == {"encode": {"red": {"scale": 0.1}}}
+    assert unlike(theirs | {"chosen": ["blue"]}, theirs)["chosen"] == ["blue"]
+
+
 def test_the_newest_order_of_a_name_is_the_one_that_counts(before, tracker):
     made(before, COLLECTION, (0, 0), *MAY)
     newest = [made(tracker, COLLECTION, (0, 0), *MAY, existing="overwrite") for _ in range(3)][-1]

@@ -101,6 +101,26 @@ def test_every_step_is_taken_and_the_record_says_so(run_of, tracker, tmp_path):
     assert tracking.complete
 
 
+def test_cubes_are_made_of_what_was_brought_home_and_again_where_they_are_gone(
+    run_of, tracker, tmp_path
+):
+    steps = HOME | {"convert": {"format": "netcdf", "directory": "cubes"}}
+    run = run_of(one=order(steps=steps))
+    assert run.plan(tracker)[0].steps == ("submit", "watch", "download", "convert")
+    assert results(run.execute(tracker)) == {"one": Result.DONE}
+    (cube,) = (tmp_path / "cubes").iterdir()
+    assert cube.suffix == ".nc"
+    assert run.plan(tracker)[0].steps == ()
+    cube.unlink()
+    assert run.plan(tracker)[0].steps == ("convert",)
+    run.execute(tracker)
+    assert cube.exists()
+    cube.write_bytes(b"not cedar's")
+    (outcome,) = run.execute(tracker)
+    assert outcome.result == Result.FAILED
+    assert str(cube) in outcome.message
+
+
 def test_a_run_that_is_done_does_nothing_again(run_of, tracker, tmp_path):
     run = run_of(one=order(steps=HOME), two=order((0, 1), steps=CLEANED), three=order((1, 0)))
     run.execute(tracker)
@@ -562,7 +582,11 @@ def test_tiles_are_found_in_every_way_at_once(run_of, tracker, tmp_path):
         ),
         (
             {"steps": {"convert": {"to": "zarr"}}},
-            "orders, one: steps, convert: cedar can't convert yet: leave that step out",
+            "orders, one, steps, convert: unknown key 'to'; the nearest known is 'directory'",
+        ),
+        (
+            {"steps": {"watch": None, "convert": None}},
+            "orders, one: steps: convert needs download before it: add `download:`",
         ),
         (
             {"after": ["twoo"]},

@@ -33,8 +33,11 @@ def collections(settings: Settings, collection_id: str | None) -> int:
         return DONE
     every = [resolve(each, ours) for each in sorted({*known(), *ours})]
     listed = [
-        {"id": each.id}
-        | {key: definition(each)[key] for key in ("title", "service_start", "service_end")}
+        {"id": each.id, "title": each.title}
+        | {
+            key: getattr(each, key) and str(getattr(each, key))
+            for key in ("service_start", "service_end")
+        }
         for each in every
     ]
     rows = ((each.id, _service(each), each.title or "") for each in every)
@@ -48,6 +51,17 @@ def _service(collection: Collection) -> str:
     return f"{collection.service_start} – {collection.service_end or 'now'}"
 
 
+def _native(collection: Collection, name: str) -> str:
+    """Return what a band is called in the collection, or in each of several that are merged."""
+    natives = {
+        band.native: None
+        for source in collection.sources
+        for band in source.bands
+        if band.name == name
+    }
+    return ", ".join(natives)
+
+
 def _describe(collection: Collection) -> Iterator[str]:
     facts = {
         "title": collection.title,
@@ -56,6 +70,8 @@ def _describe(collection: Collection) -> Iterator[str]:
         "grouped by": collection.group_by,
         "file type": f"{collection.stack_dtype}, nodata {collection.nodata:g}",
         "valid where": collection.validity and f"{collection.validity} is unmasked",
+        "members": ", ".join(member.id for member in collection.members),
+        "clouds": collection.cloud_property,
         "not clear": "; ".join(collection.unclear),
         "recipe": collection.recipe and f"{collection.recipe}",
         "properties": ", ".join(collection.properties),
@@ -69,14 +85,18 @@ def _describe(collection: Collection) -> Iterator[str]:
         (
             (
                 band.name,
-                band.native,
-                band.dtype,
-                f"{band.scale:g}",
-                f"{band.offset:g}",
+                _native(collection, band.name),
+                band.file_dtype,
+                *(f"{number:g}" for number in band.file_scale),
                 band.units or "",
-                "{:g} to {:g}".format(*band.valid_range) if band.valid_range else "",
+                "{:g} to {:g}".format(*held) if held else "",
                 "yes" if band.name in collection.chosen else "no",
             )
             for band in collection.bands
+            for held in [band.file_range(collection.nodata)]
         ),
     )
+    for joined in {band.joined: None for band in collection.bands if band.joined}:
+        names = [band.name for band in collection.bands if band.joined == joined]
+        yield ""
+        yield f"{', '.join(names)}: joined from {joined}, by system:index"

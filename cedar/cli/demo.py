@@ -144,7 +144,7 @@ def _prepare(directory: Path, store: str) -> Path:
 
 
 def _picture(images: list[Path], path: Path) -> Path:
-    from .quicklook import quicklook
+    from cedar.quicklook import quicklook
 
     tiles = ([image for image in images if f"_h00{col}v000_" in image.name] for col in (0, 1))
     quicklook(list(tiles), path)

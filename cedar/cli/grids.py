@@ -184,7 +184,6 @@ def _tiles(grid: TileGrid, where: Where) -> list[Tile]:
 
 def _described(tiles: Sequence[Tile]) -> tuple[list[dict[str, Any]], Iterator[str]]:
     """Put tiles as JSON has them, and as a table."""
-    from cedar.preview import area
     from cedar.templates import tile_name
 
     data = [
@@ -192,7 +191,7 @@ def _described(tiles: Sequence[Tile]) -> tuple[list[dict[str, Any]], Iterator[st
             "row": tile.vertical,
             "col": tile.horizontal,
             "name": tile_name(tile),
-            "km2": area(tile),
+            "km2": tile.km2,
             "bounds": list(tile.bounds),
         }
         for tile in tiles

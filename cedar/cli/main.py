@@ -15,6 +15,7 @@ from .cancel import cancel
 from .clean import clean
 from .collections import collections
 from .config import config
+from .convert import convert
 from .demo import demo
 from .download import download
 from .emulator import emulator
@@ -54,7 +55,8 @@ def group() -> None:
 
 for command in (
     submit, extend, resume, import_tasks, list_orders, show, log, update, watch, tick, download,
-    verify, clean, prune, cancel, retry, run_file, collections, grids, config, auth, emulator, demo,
+    verify, convert, clean, prune, cancel, retry, run_file, collections, grids, config, auth,
+    emulator, demo,
 ):  # fmt: skip
     group.add_command(command)
 

@@ -12,7 +12,7 @@ from .output import table
 if TYPE_CHECKING:
     from cedar.earlier import Earlier
     from cedar.ordering import Order
-    from cedar.preview import FoundImage, ItemPreview, Preview
+    from cedar.preview import FoundImage, Preview
 
 #: Most stale items of an order that are told one by one.
 _SHOWN: Final = 20
@@ -28,9 +28,11 @@ def lines(preview: Preview, n_items: int | None, images: bool) -> Iterator[str]:
     images
         With a table of the images that were found.
     """
+    from cedar.preview import row
+
     shown = preview.items[:n_items]
     if shown:
-        yield from table(("item", "images", "layers", "bands", "size"), map(_item, shown))
+        yield from table(("item", "images", "layers", "bands", "size"), map(row, shown))
         if more := len(preview.items) - len(shown):
             yield f"… and {more:,} more"
     if images:
@@ -79,13 +81,6 @@ def _of(items: Sequence[Earlier]) -> str:
     """Put items of one order in words."""
     more = f" and {len(items) - 1:,} more" if len(items) > 1 else ""
     return f"{items[0].name}{more} of {items[0].order}"
-
-
-def _item(each: ItemPreview) -> tuple[Any, ...]:
-    from cedar.preview import size
-
-    item = each.item
-    return item.name, item.n_images, each.n_layers, each.n_bands, size(each.n_bytes)
 
 
 def _image(image: FoundImage) -> tuple[Any, ...]:

@@ -59,6 +59,23 @@ class ImageMetadata(Document):
         return len(self.layers) * len(self.bands)
 
     @property
+    def image_ids(self) -> set[str]:
+        """Ids of all images that it is made of, those that are joined among them."""
+        images = [image for group in self.groups for image in group["images"]]
+        joined = [other for image in images for other in image.get("joined", {}).values()]
+        return {image["system:id"] for image in (*images, *joined)}
+
+    @property
+    def validity(self) -> str | None:
+        """Name of the stack's band that is nodata just where there is no image; None: it has none.
+
+        By it others are masked that have the nodata value for a valid one.
+        """
+        native = self["image"].get("validity")
+        names = [band["name"] for band in self.bands if band["native"] == native]
+        return names[0] if native is not None and names else None
+
+    @property
     def band_names(self) -> list[str]:
         """Names of the file's bands, layer by layer: ``YYYY-MM-DD_band``.
 
@@ -97,3 +114,8 @@ class ImageMetadata(Document):
         """Id of the request that made it; None where there was none."""
         request_id: str | None = self["task"]["request_id"]
         return request_id
+
+    def _repr_html_(self) -> str:
+        from .face import of_image
+
+        return of_image(self)

@@ -180,6 +180,11 @@ class TrackingMetadata(Document):
 
         return frame([*self.orders])
 
+    def _repr_html_(self) -> str:
+        from .face import of_record
+
+        return of_record(self)
+
     @cached_property
     def _entries(self) -> dict[str, Entry]:
         return {entry["name"]: entry for entry in self.orders}

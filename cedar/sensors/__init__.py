@@ -13,10 +13,10 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final
 
-from cedar.exceptions import UnknownCollectionError
+from cedar.exceptions import InputError, UnknownCollectionError
 
+from . import custom, merged
 from .base import Band, Collection
-from .custom import define, definition
 
 __all__ = ["Band", "Collection", "definition", "known", "resolve"]
 
@@ -60,8 +60,12 @@ def resolve(
     settings = dict(definitions.get(collection_id, {}))
     if group_by is not None:
         settings["group_by"] = group_by
+    if "merge" in settings:
+        if collection_id in known():
+            raise InputError(f"collection {collection_id} is known: merge under another name")
+        return merged.define(collection_id, settings, definitions, resolve)
     if collection_id in definitions or (settings and collection_id in known()):
-        return define(collection_id, settings, known().get(collection_id))
+        return custom.define(collection_id, settings, known().get(collection_id))
     if collection_id in known():
         return known()[collection_id]
     nearest = _nearest(collection_id, (*known(), *definitions))
@@ -72,6 +76,14 @@ def resolve(
         collection_id,
         nearest,
     )
+
+
+def definition(collection: Collection) -> dict[str, Any]:
+    """Put a collection as settings that say all there is to say, in JSON's types.
+
+    ``resolve(c.id, {c.id: definition(c)}) == c`` for every `c` that :func:`resolve` gave.
+    """
+    return merged.definition(collection) if collection.members else custom.definition(collection)
 
 
 def _nearest(collection_id: str, ids: Iterable[str]) -> str | None:

@@ -3,63 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from cedar.exceptions import InputError
 from cedar.recipes import COUNT, Recipe, Test, tests
 
+from .bands import DTYPES, Band, Encoding, beside
+
+__all__ = ["DTYPES", "Band", "Collection", "Encoding", "beside", "catalog_page"]
+
 GroupBy = Literal["pass", "solar_day", "utc_day", "none"]
 Resampling = Literal["nearest", "bilinear", "mean"]
-
-#: Pixel types that Earth Engine casts to and a GeoTIFF holds, as numpy names them.
-DTYPES: Final = (
-    "uint8",
-    "int8",
-    "uint16",
-    "int16",
-    "uint32",
-    "int32",
-    "float32",
-    "float64",
-)
-
-
-@dataclass(frozen=True)
-class Band:
-    """One band of a collection.
-
-    Attributes
-    ----------
-    name, native : str
-        The common name (``red``), and the collection's own (``SR_B4``).
-    dtype : str
-        numpy name of its type in the collection.
-    valid_range : (float, float) or None
-        Smallest and largest value that mean something, both inclusive.
-    scale, offset : float
-        Physical value = scale × number + offset.
-    units : str or None
-        Of the physical value.
-    default : bool
-        Whether it is in the stack where the user doesn't choose; where the user did, whether it
-        was chosen.
-    qa : bool
-        Bits or classes rather than a quantity: never averaged or interpolated.
-    """
-
-    name: str
-    native: str
-    dtype: str
-    valid_range: tuple[float, float] | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    units: str | None = None
-    default: bool = True
-    qa: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +56,10 @@ class Collection:
         Whether night scenes are taken.
     night_rule : (str, float) or None
         A scene whose property is at least this is a night scene.
+    cloud : float or None
+        Most percent of clouds that an image may have; None: any.
+    cloud_property : str or None
+        Property that says how many it has.
     qa_bits : mapping
         Of each QA band, by its native name: bit (or ``first-last``), or class → meaning.
     qa_classes : tuple of str
@@ -110,6 +72,9 @@ class Collection:
         Where all of this is documented.
     title : str or None
         What it is called.
+    members : tuple of Collection
+        Of several that are merged: what is searched and read. It is no collection of Earth Engine's
+        itself.
     """
 
     id: str
@@ -128,12 +93,32 @@ class Collection:
     allow_widening: bool = False
     night: bool = False
     night_rule: tuple[str, float] | None = None
+    cloud: float | None = None
+    cloud_property: str | None = None
     qa_bits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     qa_classes: tuple[str, ...] = ()
     unclear: tuple[str, ...] = ()
     recipe: Recipe | None = None
     source: str | None = None
     title: str | None = None
+    members: tuple[Collection, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Collection, ...]:
+        """The collections of Earth Engine's that its images are of: its members, or itself."""
+        return self.members or (self,)
+
+    def source_of(self, collection_id: str | None) -> Collection:
+        """The member of an id; itself where that is None.
+
+        Parameters
+        ----------
+        collection_id : str or None
+            As a group has it.
+        """
+        if collection_id is None:
+            return self
+        return next(each for each in self.members if each.id == collection_id)
 
     def band(self, name: str) -> Band:
         """The band of the common name `name`.
@@ -164,8 +149,17 @@ class Collection:
         """
         if self.recipe is None:
             return ()
+        if self.members:
+            found = (test for member in self.members for test in member.tests)
+            return tuple(dict.fromkeys(found))
         meanings = [*self.recipe.mask, *(self.unclear if self.recipe.keep else ())]
         return tests(meanings, self.qa_bits, self.qa_classes)
+
+    @property
+    def tests(self) -> tuple[Test, ...]:
+        """The same, by the bands' common names."""
+        names = {band.native: band.name for band in self.bands}
+        return tuple(test._replace(native=names[test.native]) for test in self.masked_by)
 
     @property
     def read_bands(self) -> tuple[Band, ...]:
@@ -180,7 +174,7 @@ class Collection:
     @property
     def read_dtype(self) -> str:
         """Type that holds all bands that are read: the file's, or a larger one."""
-        more = [b.dtype for b in self.read_bands if b not in self.stack_bands]
+        more = [b.file_dtype for b in self.read_bands if b not in self.stack_bands]
         smallest = str(np.result_type(self.stack_dtype, *more))
         return smallest if smallest in DTYPES else "float64"
 
@@ -209,7 +203,7 @@ class Collection:
         """
         if self.dtype is not None:
             return self.dtype
-        dtypes = sorted({band.dtype for band in self.stack_bands})
+        dtypes = sorted({band.file_dtype for band in self.stack_bands})
         smallest = str(np.result_type(*dtypes))
         if smallest not in DTYPES:
             raise InputError(f"no one type holds {' and '.join(dtypes)}: set `dtype`")
@@ -222,22 +216,99 @@ class Collection:
 
     @property
     def stack_bytes(self) -> tuple[int, int]:
-        """Bytes that one pixel of the chosen bands takes: in the collection, and in the file."""
-        own = sum(np.dtype(band.dtype).itemsize for band in self.stack_bands)
+        """Bytes that one pixel of the chosen bands takes: each in its own type, and in the file.
+
+        An encoded band's own type is its encoding's.
+        """
+        own = sum(np.dtype(band.file_dtype).itemsize for band in self.stack_bands)
         return own, np.dtype(self.stack_dtype).itemsize * len(self.chosen)
+
+    @property
+    def joins(self) -> tuple[str, ...]:
+        """Ids of the other collections that chosen bands come from."""
+        ids = [band.joined for band in self.stack_bands if band.joined is not None]
+        return tuple(dict.fromkeys(ids))
 
     @property
     def nodata_in_valid_range(self) -> tuple[str, ...]:
         """Chosen bands in which `nodata` is also a value that means something.
 
-        A band without a `valid_range` isn't among them: nothing is known against it.
+        A band without a `valid_range` isn't among them: nothing is known against it. Nor is one
+        that is encoded: it never has that number.
         """
-        return tuple(
-            band.name
-            for band in self.stack_bands
-            if band.valid_range is not None
-            and band.valid_range[0] <= self.nodata <= band.valid_range[1]
-        )
+        if self.members:
+            doubtful = {name for each in self.members for name in each.nodata_in_valid_range}
+            return tuple(name for name in self.chosen if name in doubtful)
+        return tuple(band.name for band in self.stack_bands if band.may_be(self.nodata))
+
+    def with_nodata(self, nodata: float) -> Collection:
+        """The same with another nodata value.
+
+        Parameters
+        ----------
+        nodata : float
+            Of all its files.
+        """
+        members = tuple(member.with_nodata(nodata) for member in self.members)
+        return replace(self, nodata=nodata, members=members)
+
+    def check_validity(self) -> None:
+        """See that nodata can be told from a value in every chosen band.
+
+        Either no such value is valid in the band, or the validity band is chosen too, in which it
+        never is.
+
+        Raises
+        ------
+        InputError
+            It can't be told.
+        """
+        doubtful, advice = self.nodata_in_valid_range, ""
+        validity = next((band for band in self.bands if band.native == self.validity), None)
+        if validity is None:
+            advice = f"add {self.validity} to `bands`, " if self.validity else ""
+        elif validity.encoding is None and validity.valid_range is None:
+            advice = f"say the `valid_range` of {validity.name}, "
+        elif not validity.may_be(self.nodata):
+            if validity.name in self.chosen:
+                return
+            advice = f"choose {validity.name} too, "
+        if doubtful:
+            raise InputError(
+                f"the nodata value {self.nodata:g} is a valid value of {', '.join(doubtful)}, and "
+                f"no chosen band tells which it is: {advice}set another `nodata`, or a "
+                "`valid_range` without it"
+            )
+
+    def filters(self, given: Sequence[Mapping[str, Any]] = ()) -> list[Mapping[str, Any]]:
+        """Return what a search filters by: the filters that are `given`, and that of `cloud`.
+
+        Raises
+        ------
+        InputError
+            One that is given filters by the property of `cloud`, too.
+        """
+        if self.cloud is None or self.cloud_property is None:
+            return [*given]
+        if self.cloud_property in _strings(given):
+            raise InputError(
+                f"collection {self.id}: cloud: a filter is by {self.cloud_property}, too: give one "
+                "of the two"
+            )
+        return [*given, {"function": "lte", "name": self.cloud_property, "value": self.cloud}]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All the strings in a filter, however deep."""
+    if isinstance(value, Mapping):
+        value = [*value.values()]
+    if isinstance(value, str):
+        yield value
+        # An expression may be its JSON.
+        yield from value.split('"')
+    elif isinstance(value, Sequence):
+        for each in value:
+            yield from _strings(each)
 
 
 def catalog_page(collection_id: str) -> str:

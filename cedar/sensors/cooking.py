@@ -23,7 +23,9 @@ def check_recipe(collection: Collection) -> None:
     try:
         _check_masks(collection, recipe)
         if recipe.makes_numbers:
-            _check_values(collection)
+            _check_quantities(collection)
+        if recipe.makes_numbers or recipe.mask or recipe.keep:
+            _check_told(collection)
         if recipe.counts:
             check_nodata(collection.nodata)
     except InputError as error:
@@ -45,24 +47,26 @@ def _check_known(collection: Collection, band: Band) -> None:
     """See that nodata isn't what a QA band has of a pixel: what isn't known isn't kept."""
     is_class = band.native in collection.qa_classes
     classes = collection.qa_bits.get(band.native, {}) if is_class else {}
-    if _may_be(band, collection.nodata) or f"{collection.nodata:g}" in classes:
+    if band.may_be(collection.nodata) or f"{collection.nodata:g}" in classes:
         raise InputError(
             f"keep: the nodata value {collection.nodata:g} is a valid value of {band.name}, so "
             "that what isn't known to be clear can't be told: set another `nodata`"
         )
 
 
-def _check_values(collection: Collection) -> None:
-    """See that there are values to compute with, and that nodata is none of them."""
+def _check_quantities(collection: Collection) -> None:
+    """See that there is something to compute with."""
     if not any(not band.qa for band in collection.stack_bands):
         raise InputError("all chosen bands are of bits or classes, of which nothing is made")
+
+
+def _check_told(collection: Collection) -> None:
+    """See that what is missing, or masked, is told from values: a validity band isn't masked."""
     for band in collection.read_bands:
-        if not band.qa and _may_be(band, collection.nodata):
+        own = [each for source in collection.sources for each in source.bands
+               if each.name == band.name]  # fmt: skip
+        if not band.qa and any(each.may_be(collection.nodata) for each in own):
             raise InputError(
                 f"the nodata value {collection.nodata:g} is a valid value of {band.name}, so "
                 "what is missing can't be told: set another `nodata`"
             )
-
-
-def _may_be(band: Band, nodata: float) -> bool:
-    return band.valid_range is not None and band.valid_range[0] <= nodata <= band.valid_range[1]

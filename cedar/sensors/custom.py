@@ -16,7 +16,7 @@ from cedar.exceptions import InputError
 from cedar.metadata.validation import explain
 from cedar.recipes import parse
 
-from .base import DTYPES, Band, Collection
+from .base import DTYPES, Band, Collection, Encoding
 from .cooking import check_recipe
 
 _TEXTS: Final = {"$ref": "definitions.json#/$defs/texts"}
@@ -40,6 +40,7 @@ _SCHEMA: Final[dict[str, Any]] = {
         "band_dtype": {"type": "object", "additionalProperties": {"enum": list(DTYPES)}},
         "units": {"type": "object", "additionalProperties": {"type": "string"}},
         "qa": {"type": "object", "additionalProperties": {"type": "boolean"}},
+        "joined": {"type": "object", "additionalProperties": {"type": "string"}},
         "pass_properties": _TEXTS,
         "service_start": _DATE_OR_NULL,
         "service_end": _DATE_OR_NULL,
@@ -51,6 +52,7 @@ _SCHEMA: Final[dict[str, Any]] = {
             "minItems": 2,
             "maxItems": 2,
         },
+        "cloud_property": _TEXT_OR_NULL,
         "source": _TEXT_OR_NULL,
         "title": _TEXT_OR_NULL,
     },
@@ -65,6 +67,8 @@ _OF_BANDS: Final = {
     "offset": "offset",
     "units": "units",
     "qa": "qa",
+    "encoding": "encode",
+    "joined": "joined",
 }
 
 
@@ -82,23 +86,24 @@ def define(
         if wrong := explain(settings, _SCHEMA):
             raise InputError(wrong)
         # A definition says all there is: what cedar knows may have changed since.
-        if known is None or "chosen" in settings:
+        is_definition = "chosen" in settings
+        if known is None or is_definition:
             known = Collection(collection_id, bands=(), chosen=())
             _require(settings)
-        collection = _cooked(_merged(settings, known), settings)
-        _check(collection)
+        collection = cooked(_merged(settings, known), settings.get("recipe"))
+        check(collection)
+        if not is_definition:
+            # What was ordered when this was a mere warning is still an order.
+            collection.check_validity()
     except InputError as error:
         raise InputError(f"collection {collection_id}: {error}") from error
     return collection
 
 
 def definition(collection: Collection) -> dict[str, Any]:
-    """Put a collection as settings that say all there is to say, in JSON's types.
-
-    ``resolve(c.id, {c.id: definition(c)}) == c`` for every `c` that ``resolve`` gave.
-    """
-    settings: dict[str, Any] = _jsonable(asdict(collection))
-    del settings["id"]
+    """Put a collection that isn't merged as settings that say all there is to say."""
+    settings: dict[str, Any] = jsonable(asdict(collection))
+    del settings["id"], settings["members"]
     bands = settings.pop("bands")
     settings["bands"] = {band["name"]: band["native"] for band in bands}
     for attribute, key in _OF_BANDS.items():
@@ -108,11 +113,12 @@ def definition(collection: Collection) -> dict[str, Any]:
     return settings
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """Put what a collection says in JSON's types."""
     if isinstance(value, Mapping):
-        return {key: _jsonable(item) for key, item in value.items()}
+        return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     return value.isoformat() if isinstance(value, dt.date) else value
 
 
@@ -128,7 +134,7 @@ def _merged(settings: Mapping[str, Any], known: Collection) -> Collection:
     flagged = settings.get("qa_bits", known.qa_bits)
     bands = [
         replace(band, default=band.name in chosen, qa=band.qa or band.native in flagged)
-        for band in _overridden(bands, settings)
+        for band in overridden(bands, settings)
     ]
     fields: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
@@ -138,14 +144,30 @@ def _merged(settings: Mapping[str, Any], known: Collection) -> Collection:
     for key in ("service_start", "service_end"):
         if fields.get(key):
             fields[key] = dt.date.fromisoformat(fields[key])
+    if _encodes_anew(settings, known):
+        fields["dtype"] = None
     return replace(known, bands=tuple(bands), chosen=tuple(chosen), **fields)
 
 
-def _cooked(collection: Collection, settings: Mapping[str, Any]) -> Collection:
-    """Give a collection its recipe, which is about its bands and the type of its files."""
+def _encodes_anew(settings: Mapping[str, Any], known: Collection) -> bool:
+    """Whether the file's type is to follow from encodings: nothing that is given is that type.
+
+    `dtype` of a collection that cedar doesn't know is that of its bands.
+    """
+    is_new = not known.bands and "chosen" not in settings
+    return "encode" in settings and (is_new or "dtype" not in settings)
+
+
+def cooked(collection: Collection, recipe: Mapping[str, Any] | None) -> Collection:
+    """Return a collection with a recipe, which is about its bands and the type of its files.
+
+    Raises
+    ------
+    InputError
+        It can't be used.
+    """
     names = [band.name for band in collection.bands]
-    recipe = parse(settings.get("recipe") or {}, names, collection.stack_dtype)
-    return replace(collection, recipe=recipe)
+    return replace(collection, recipe=parse(recipe or {}, names, collection.stack_dtype))
 
 
 def _bands(settings: Mapping[str, Any], known: Collection) -> tuple[Sequence[Band], Sequence[str]]:
@@ -156,10 +178,10 @@ def _bands(settings: Mapping[str, Any], known: Collection) -> tuple[Sequence[Ban
         return bands, known.chosen
     if isinstance(given, Mapping) or not bands:
         natives = given if isinstance(given, Mapping) else {name: name for name in given}
-        _distinct(natives.values())
+        distinct(natives.values())
         bands = [_band(name, native, settings, known) for name, native in natives.items()]
     chosen = settings.get("chosen", given)
-    return bands, _distinct(_find(bands, name).name for name in chosen)
+    return bands, distinct(_find(bands, name).name for name in chosen)
 
 
 def _band(name: str, native: str, settings: Mapping[str, Any], known: Collection) -> Band:
@@ -181,25 +203,32 @@ def _find(bands: Sequence[Band], name: str) -> Band:
     return known[name]
 
 
-def _distinct(names: Iterable[str]) -> list[str]:
-    distinct: list[str] = []
+def distinct(names: Iterable[str]) -> list[str]:
+    """Return names as a list.
+
+    Raises
+    ------
+    InputError
+        One is there twice.
+    """
+    listed: list[str] = []
     for name in names:
-        if name in distinct:
+        if name in listed:
             raise InputError(f"has band {name!r} twice")
-        distinct.append(name)
-    return distinct
+        listed.append(name)
+    return listed
 
 
-def _overridden(bands: Sequence[Band], settings: Mapping[str, Any]) -> Sequence[Band]:
-    """Give bands what settings say of them: one value for all but QA, or one for each named."""
+def overridden(bands: Sequence[Band], settings: Mapping[str, Any]) -> Sequence[Band]:
+    """Return bands with what settings say of them: one value for each named, or for all.
+
+    All are the collection's own quantities.
+    """
     for attribute, key in _OF_BANDS.items():
         given = settings.get(key, {})
         if not isinstance(given, Mapping):
-            given = {band.name: given for band in bands if not band.qa}
-        changes: dict[str, Any] = {
-            _find(bands, name).name: tuple(value) if isinstance(value, list) else value
-            for name, value in given.items()
-        }
+            given = {band.name: given for band in bands if not (band.qa or band.joined)}
+        changes = {_find(bands, name).name: _value(value) for name, value in given.items()}
         bands = [
             replace(band, **{attribute: changes[band.name]}) if band.name in changes else band
             for band in bands
@@ -207,8 +236,25 @@ def _overridden(bands: Sequence[Band], settings: Mapping[str, Any]) -> Sequence[
     return bands
 
 
-def _check(collection: Collection) -> None:
+def _value(given: Any) -> Any:
+    """What a band has of a setting."""
+    if isinstance(given, Mapping):
+        return Encoding(**given)
+    return tuple(given) if isinstance(given, list) else given
+
+
+def check(collection: Collection) -> None:
+    """Refuse what no stack can be made of.
+
+    Raises
+    ------
+    InputError
+        It is such.
+    """
     _check_bands(collection)
+    for band in collection.bands:
+        if band.encoding is not None:
+            _check_encoding(band, band.encoding, collection)
     _check_nodata(collection)
     check_recipe(collection)
     own, stacked = collection.stack_bytes
@@ -222,6 +268,30 @@ def _check(collection: Collection) -> None:
         raise InputError(
             "group_by: cedar doesn't know what tells its passes apart; use solar_day instead of "
             "pass"
+        )
+    if collection.cloud is not None and collection.cloud_property is None:
+        raise InputError(
+            "cloud: cedar doesn't know which property says how cloudy an image is; use `filters`"
+        )
+
+
+def _check_encoding(band: Band, encoding: Encoding, collection: Collection) -> None:
+    if band.qa:
+        raise InputError(f"encode, {band.name}: bits and classes aren't quantities: leave it out")
+    if not (math.isfinite(encoding.scale) and math.isfinite(encoding.offset)):
+        raise InputError(f"encode, {band.name}: a number isn't finite")
+    dtype = collection.stack_dtype
+    if band.name in collection.chosen and not np.can_cast(encoding.dtype, dtype):
+        raise InputError(
+            f"encode, {band.name}: {encoding.dtype} doesn't fit the file's {dtype}: choose another "
+            "`dtype` of one of them"
+        )
+    low, high = band.file_range(math.inf) or (0, 0)
+    limits = np.iinfo(encoding.dtype)
+    if not limits.min <= low <= high <= limits.max:
+        raise InputError(
+            f"encode, {band.name}: its valid range would be {low:.0f} to {high:.0f}, more than "
+            f"{encoding.dtype} holds: choose another scale, offset or dtype"
         )
 
 

@@ -103,6 +103,7 @@ def _collection(
             "SPATIAL_COVERAGE",
             *properties,
         ),
+        cloud_property="CLOUD_COVERAGE",
         service_start=start,
         resolution=30,
         qa_bits={"Fmask": _FMASK},

@@ -73,8 +73,8 @@ _OLI_BITS: Final = {"QA_PIXEL": _QA_PIXEL_OLI, "QA_RADSAT": _QA_RADSAT_OLI}
 _TM: Final = {"blue": 1, "green": 2, "red": 3, "nir": 4, "swir1": 5, "swir2": 7}
 _OLI: Final = {"blue": 2, "green": 3, "red": 4, "nir": 5, "swir1": 6, "swir2": 7}
 
-# No range: a pixel that is not fill has a confidence or `clear` set, so is never 0.
-_QA: Final = Band("qa", "QA_PIXEL", "uint16", qa=True)
+# A pixel that is not fill has a confidence or `clear` set, so is never 0.
+_QA: Final = Band("qa", "QA_PIXEL", "uint16", (1, 65535), qa=True)
 
 _ANGLES: Final = tuple(
     Band(name, native, "int16", scale=0.01, units="degree", default=False)
@@ -233,6 +233,7 @@ def _collection(sensor: _Sensor, tier: int, *, toa: bool) -> Collection:
             "LANDSAT_PRODUCT_ID",
             "SPACECRAFT_ID",
         ),
+        cloud_property="CLOUD_COVER",
         service_start=start,
         service_end=end,
         resolution=30,

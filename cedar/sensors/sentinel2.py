@@ -1,11 +1,13 @@
-"""Sentinel-2 Level-2A, harmonized: surface reflectance.
+"""Sentinel-2 Level-2A, harmonized: surface reflectance; and Cloud Score+, which is joined to it.
 
 Bands, their scales and classes, the date of service and the names of properties are those of Earth
 Engine's catalog, ``Collection.source``. That 0 in SCL is masked is from there too.
 
 Not documented: the types of bands but the reflectances, and which values these may have. In the
 harmonized collection 0 is a reflectance: that of dark water, less what scenes since 2022-01-25
-have on top. 65535 is what Level-1C calls saturated, and no measurement.
+have on top. 65535 is what Level-1C calls saturated, and no measurement. Scores, from 0 to 1, are
+taken for float32. Not every image has scores: "backfill for the entire Sentinel-2 archive is
+currently in progress", says their page.
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
-from .base import Band, Collection, catalog_page
+from .base import Band, Collection, Encoding, catalog_page
 
 _ID: Final = "COPERNICUS/S2_SR_HARMONIZED"
+#: Of harmonized Level-1C, whose images have the same ``system:index`` as those of Level-2A.
+_SCORES_ID: Final = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"
+_SCORES: Final = ("cs", "cs_cdf")
 
 _REFLECTANCES: Final = {
     "blue": "B2",
@@ -55,6 +60,12 @@ def _reflectance(name: str, native: str, *, default: bool) -> Band:
     return Band(name, native, "uint16", (0, 65534), scale=0.0001, default=default)
 
 
+def _score(name: str) -> Band:
+    """As a band of Level-2A: in the type, and by the scale, of its reflectances."""
+    encoding = Encoding(scale=0.0001, dtype="uint16")
+    return Band(name, name, "float32", (0, 1), default=False, encoding=encoding, joined=_SCORES_ID)
+
+
 COLLECTIONS: Final = (
     Collection(
         id=_ID,
@@ -64,6 +75,7 @@ COLLECTIONS: Final = (
             *(_reflectance(*names, default=False) for names in _OTHERS.items()),
             Band("aot", "AOT", "uint16", scale=0.001, default=False),
             Band("wvp", "WVP", "uint16", scale=0.001, units="cm", default=False),
+            *map(_score, _SCORES),
         ),
         chosen=(*_REFLECTANCES, "scl"),
         # Not 0: the products' own nodata is a reflectance here.
@@ -85,6 +97,7 @@ COLLECTIONS: Final = (
             "SENSING_ORBIT_NUMBER",
             "SPACECRAFT_NAME",
         ),
+        cloud_property="CLOUDY_PIXEL_PERCENTAGE",
         service_start=dt.date(2017, 3, 28),
         # The finest bands'. The red edge, SWIR and SCL have 20 m, B1 and B9 60 m.
         resolution=10,
@@ -93,5 +106,19 @@ COLLECTIONS: Final = (
         unclear=_UNCLEAR,
         source=catalog_page(_ID),
         title="Sentinel-2 surface reflectance, Level-2A, harmonized",
+    ),
+    Collection(
+        id=_SCORES_ID,
+        bands=tuple(Band(name, name, "float32", (0, 1)) for name in _SCORES),
+        chosen=_SCORES,
+        # 0 is a score: that of what is seen least.
+        nodata=-9999,
+        dtype="float32",
+        # No property that is documented tells passes apart.
+        group_by="solar_day",
+        service_start=dt.date(2015, 6, 27),
+        resolution=10,
+        source=catalog_page(_SCORES_ID),
+        title="Cloud Score+ of Sentinel-2, harmonized",
     ),
 )

@@ -38,10 +38,24 @@ def section(collection: Collection) -> Iterator[str]:
     for row in (HEAD, *map(_row, collection.bands)):
         yield from (f"   {'*' if not i else ' '} - {cell}" for i, cell in enumerate(row))
     yield ""
+    yield from _encoded(collection)
     for native, bits in collection.qa_bits.items():
         yield from (f"``{native}``:", "")
         yield from (f"- {bit}: {meaning}" for bit, meaning in bits.items())
         yield ""
+
+
+def _encoded(collection: Collection) -> Iterator[str]:
+    """Which bands come from elsewhere, and what files hold of them."""
+    for band in collection.bands:
+        if band.joined is not None:
+            scale, offset = band.file_scale
+            low, high = band.file_range(collection.nodata) or (0, 0)
+            yield (
+                f"``{band.name}`` is joined from ``{band.joined}``; in files {band.file_dtype}, "
+                f"{scale:g} × number + {offset:g}, {low:g} to {high:g}."
+            )
+            yield ""
 
 
 def facts(collection: Collection) -> dict[str, str]:
@@ -60,6 +74,9 @@ def facts(collection: Collection) -> dict[str, str]:
         "Grouped by": " and ".join(
             [f"``{collection.group_by}``", *(f"``{name}``" for name in collection.pass_properties)]
         ),
+        "Clouds": f"``{collection.cloud_property}``"
+        if collection.cloud_property
+        else "no property",
         "Recorded": ", ".join(f"``{name}``" for name in collection.properties) or "no properties",
     }
 

@@ -42,6 +42,23 @@ def test_collections_has_those_of_the_configuration(configure, cedar):
     assert "title" not in shown
 
 
+def test_merged_collections_are_shown_with_what_each_member_calls_a_band(configure, cedar):
+    members = ["LANDSAT/LT05/C02/T1_L2", LC08]
+    configure(collections={"landsat": {"merge": members, "bands": ["red", "coastal", "qa"]}})
+    lines = cedar("collections", "landsat").out.splitlines()
+    assert f"members: {', '.join(members)}" in lines
+    assert "in service: 1984-03-16 – now" in lines
+    rows = {line.split("  ")[0]: line for line in lines}
+    assert "  SR_B3, SR_B4  " in rows["red"]
+    assert "  SR_B1  " in rows["coastal"]
+    assert "  QA_PIXEL  " in rows["qa"]
+    shown = cedar("collections", "landsat", "--json").json
+    assert (shown["id"], shown["merge"]) == ("landsat", members)
+    (row,) = [each for each in cedar("collections", "--json").json if each["id"] == "landsat"]
+    assert (row["service_start"], row["service_end"]) == ("1984-03-16", None)
+    assert row["title"] == f"{members[0]}, {LC08}, merged"
+
+
 def test_a_broken_configuration_is_not_passed_over(cedar, here):
     (here / "cedar.yaml").write_text("[", "utf-8")
     assert cedar("collections").code == 2

@@ -92,6 +92,7 @@ def test_what_is_read_has_a_type_that_holds_its_bits():
         ({"composite": "median"}, L8, {"bands": ["qa"]}, "all chosen bands are of bits or classes"),
         ({"indices": ["NDVI"]}, S2, {"nodata": 0}, "the nodata value 0 is a valid value of blue"),
         ({"drop_empty": True}, S2, {"nodata": 0}, "what is missing can't be told"),
+        ({"mask": ["water"]}, S2, {"nodata": 0}, "valid value of blue, so what is missing can't"),
         ({"keep": "clear"}, S2, {"nodata": 4}, "keep: the nodata value 4 is a valid value of scl"),
         ({"keep": "clear"}, HLS, {"nodata": 64}, "what isn't known to be clear can't be told"),
         (
@@ -132,10 +133,6 @@ def test_what_doesnt_go_together_is_an_error_in_one_line(recipe, collection, set
 def test_bits_are_numbers(bits):
     with pytest.raises(InputError, match="a bit or class"):
         cooked({}, qa_bits={"QA_PIXEL": {bits: "cloud"}})
-
-
-def test_a_mask_alone_needs_no_way_to_tell_what_is_missing():
-    assert cooked({"keep": "clear"}, S2, nodata=0).recipe == Recipe(keep="clear")
 
 
 def test_a_recipe_says_what_it_makes():

@@ -10,18 +10,19 @@ from cedar.sensors import known, resolve
 
 S2 = "COPERNICUS/S2_SR_HARMONIZED"
 S1 = "COPERNICUS/S1_GRD"
+SCORES = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"
 L30, S30 = "NASA/HLS/HLSL30/v002", "NASA/HLS/HLSS30/v002"
 DAILY = ["MODIS/061/MOD09GA", "MODIS/061/MYD09GA"]
 COMPOSITE, NBAR = "MODIS/061/MOD09A1", "MODIS/061/MCD43A4"
 REFLECTANCES = ["blue", "green", "red", "nir", "swir1", "swir2"]
 
 every = pytest.mark.parametrize("collection", known().values(), ids=known())
-optical = pytest.mark.parametrize("collection_id", sorted(set(known()) - {S1}))
+optical = pytest.mark.parametrize("collection_id", sorted(set(known()) - {S1, SCORES}))
 
 
 def test_what_is_known():
     others = [each for each in known() if not each.startswith("LANDSAT/")]
-    assert others == sorted([S1, S2, L30, S30, *DAILY, COMPOSITE, NBAR])
+    assert others == sorted([S1, S2, SCORES, L30, S30, *DAILY, COMPOSITE, NBAR])
 
 
 @every
@@ -34,7 +35,7 @@ def test_nodata_is_no_value_of_the_default_stack(collection):
 def test_the_file_holds_every_valid_value_of_its_bands(collection):
     dtype = np.dtype(collection.stack_dtype)
     for band in collection.stack_bands:
-        assert np.can_cast(band.dtype, dtype)
+        assert np.can_cast(band.file_dtype, dtype)
         for value in band.valid_range or ():
             assert dtype.type(value) == value
             assert np.dtype(band.dtype).type(value) == value
@@ -93,6 +94,8 @@ def test_sentinel_2_keeps_the_zeros_of_dark_water():
     assert (alone.stack_dtype, alone.nodata_in_valid_range) == ("uint16", ())
     zero = resolve(S2, {S2: {"nodata": 0}})
     assert zero.nodata_in_valid_range == tuple(REFLECTANCES)
+    with pytest.raises(InputError, match="choose scl too"):
+        resolve(S2, {S2: {"nodata": 0, "bands": ["blue"]}})
 
 
 def test_sentinel_1_has_a_nodata_that_json_holds_and_no_angle_by_default():

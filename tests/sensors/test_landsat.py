@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from cedar.exceptions import InputError
 from cedar.sensors import known, resolve
 
 LANDSAT = [
@@ -113,8 +114,12 @@ def test_nodata_is_no_valid_value_of_the_default_bands(collection_id):
 
 @pytest.mark.parametrize("collection_id", LANDSAT)
 def test_nodata_is_named_where_it_is_a_valid_value(collection_id):
-    chosen = resolve(collection_id, {collection_id: {"bands": ["red", "radsat"]}})
+    chosen = resolve(collection_id, {collection_id: {"bands": ["red", "radsat", "qa"]}})
     assert chosen.nodata_in_valid_range == ("radsat",)
+    with pytest.raises(InputError, match=r"is a valid value of radsat, .*: choose qa too, set"):
+        resolve(collection_id, {collection_id: {"bands": ["red", "radsat"]}})
+    alone = resolve(collection_id, {collection_id: {"bands": ["radsat"], "nodata": 65535}})
+    assert alone.nodata_in_valid_range == ()
 
 
 @pytest.mark.parametrize("collection_id", LANDSAT)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import pkgutil
 import re
+import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 import cedar.sensors
-from cedar.sensors import known
+from cedar.sensors import known, resolve
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "sensors.rst").read_text("utf-8")
@@ -29,9 +32,11 @@ def reference():
 def test_every_sensor_is_on_the_page():
     modules = {each.name for each in pkgutil.iter_modules(cedar.sensors.__path__)}
     assert set(re.findall(r"^\.\. sensors:: (\w+)$", PAGE, re.MULTILINE)) == modules - {
+        "bands",
         "base",
         "cooking",
         "custom",
+        "merged",
     }
 
 
@@ -52,3 +57,22 @@ def test_a_section_has_every_band_with_what_is_known_of_it(reference, collection
     assert ("Clear" in text) == bool(collection.unclear)
     assert collection.source in text
     assert f"nodata {collection.nodata:g};" in text
+    for band in collection.bands:
+        joined = f"``{band.name}`` is joined from ``{band.joined}``; in files {band.file_dtype}"
+        assert (joined in text) == (band.joined is not None)
+    assert (collection.cloud_property or "no property") in text
+
+
+def test_the_settings_on_the_page_can_be_used():
+    """Each makes the file smaller, or names what else there is."""
+    examples = [
+        yaml.safe_load(textwrap.dedent(block))["collections"]
+        for block in re.findall(r"code-block:: yaml\n\n((?:    .*\n|\n)+)", PAGE)
+    ]
+    assert len(examples) == 2
+    for settings in examples:
+        for collection_id in settings:
+            collection = resolve(collection_id, settings)
+            encoded = [band for band in collection.stack_bands if band.encoding]
+            assert encoded
+            assert np.dtype(collection.stack_dtype).kind in "iu"

@@ -151,10 +151,10 @@ def bands(
     raster: Callable[[sensors.Band], tuple[Lattice, Projection, tuple[int, int]]],
     lacking: Iterable[str] = (),
 ) -> tuple[Band, ...]:
-    """The bands of an image, but those of some names; each in its own raster."""
+    """The own bands of an image, but those of some names; each in its own raster."""
     made = []
     for band in collection.bands:
-        if band.name not in lacking:
+        if band.name not in lacking and band.joined is None:
             lattice, projection, size = raster(band)
             reading = partial(read, scene, lattice, band)
             made.append(Band(band.native, band.dtype, projection, reading, size))

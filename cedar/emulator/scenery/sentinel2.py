@@ -1,5 +1,7 @@
 """Sentinel-2: two satellites, each every ten days, in granules of MGRS tiles.
 
+One granule in eight has no Cloud Score+.
+
 Not modelled: Sentinel-2C, granules that were processed twice, and the gaps of the first years.
 """
 
@@ -7,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -16,9 +18,9 @@ from ... import sensors
 from ...sensors.sentinel2 import COLLECTIONS
 from ..landscape import CLEAR, CLOUD, DILATED, SHADOW, Land, View
 from ..values import Image
-from .base import always, by_kind, milliseconds, moment, written
+from .base import always, by_kind, draw, milliseconds, moment, written
 from .granules import Granule, Granules, Satellite
-from .tiles import by_name
+from .tiles import Tile, by_name
 from .tracks import Track
 
 _NOON: Final = 10 * 3_600_000 + 30 * 60_000
@@ -108,5 +110,35 @@ class _Sentinel2(Granules):
         }
 
 
-(_COLLECTION,) = COLLECTIONS
-SOURCES: Final = (_Sentinel2(_COLLECTION, (A, B)),)
+def _score(band: sensors.Band, here: Land, seen: View) -> np.ndarray:  # noqa: ARG001
+    """From 0 below what is thick to 1 over what is green; cs_cdf is the stricter."""
+    clear = 0.7 + 0.6 * seen.green
+    veiled = np.select([seen.sky == DILATED, seen.sky == SHADOW], [0.5, 0.3], 0.4 - seen.depth)
+    score: np.ndarray = np.clip(
+        np.where(seen.sky == CLEAR, clear, veiled) - 0.2 * seen.cirrus, 0, 1
+    )
+    return score if band.name == "cs" else score * score
+
+
+class _CloudScore(_Sentinel2):
+    """Cloud Score+: of the same granules, but those that it lacks."""
+
+    physical = dict.fromkeys(("cs", "cs_cdf"), _score)
+
+    def pixel(self, band: sensors.Band) -> int:  # noqa: ARG002
+        """10 m."""
+        return 10
+
+    def granules(self, tile: Tile, start: int, end: int) -> Iterator[Granule]:
+        """Those that it has."""
+        for granule in super().granules(tile, start, end):
+            if draw(f"{self.index(granule)} score") % 8:
+                yield granule
+
+    def properties(self, granule: Granule) -> Mapping[str, Any]:  # noqa: ARG002
+        """None that are documented."""
+        return {}
+
+
+_LEVEL_2A, _SCORES = COLLECTIONS
+SOURCES: Final = (_Sentinel2(_LEVEL_2A, (A, B)), _CloudScore(_SCORES, (A, B)))

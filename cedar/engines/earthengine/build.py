@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cedar.sensors.base import beside
+
 from .graph import Call
-from .recipes import made, presence, reading
+from .recipes import made, masked, presence, reading
 
 if TYPE_CHECKING:
     from cedar.metadata import ImageMetadata
@@ -39,13 +41,18 @@ def stack(metadata: ImageMetadata, groups: Sequence[Mapping[str, Any]]) -> Call:
     Band names are positions, ``{group}_{band}``; the file's own names are given when it is written.
     """
     image = metadata["image"]
-    layers = [_group(group, reading(image)) for group in groups]
-    return Call("ImageCollection.toBands", collection=_collection(made(layers, image, _filled)))
+    layers = made(_read_layers(groups, image), image, _filled)
+    return Call("ImageCollection.toBands", collection=_collection(layers))
 
 
 def has_pixels(image: Mapping[str, Any]) -> Call:
     """Return where each group of a section `image` with a recipe has pixels; see `presence`."""
-    return presence([_group(group, reading(image)) for group in image["groups"]], image)
+    return presence(_read_layers(image["groups"], image), image)
+
+
+def _read_layers(groups: Sequence[Mapping[str, Any]], image: Mapping[str, Any]) -> list[Call]:
+    """Return groups with all bands that are read."""
+    return masked([_group(group, reading(image)) for group in groups], groups, image)
 
 
 def _group(group: Mapping[str, Any], image: Mapping[str, Any]) -> Call:
@@ -56,7 +63,8 @@ def _group(group: Mapping[str, Any], image: Mapping[str, Any]) -> Call:
     """
     names = tuple(band["name"] for band in image["bands"])
     layers = [_background(names, image["nodata"], image["dtype"])]
-    layers += [_layer(listed, image) for listed in group["images"]]
+    form = {**image, **image["members"][group["collection"]]} if "collection" in group else image
+    layers += [_layer(listed, form, names) for listed in group["images"]]
     return Call("ImageCollection.mosaic", collection=_collection(layers))
 
 
@@ -70,23 +78,72 @@ def _background(names: tuple[str, ...], nodata: float, dtype: str) -> Call:
     return _cast(_constant([nodata] * len(names), names), dtype)
 
 
-def _layer(listed: Mapping[str, Any], image: Mapping[str, Any]) -> Call:
+def _layer(listed: Mapping[str, Any], image: Mapping[str, Any], names: Sequence[str]) -> Call:
     """Return one image's bands, masked only where the image itself is absent."""
-    source = Call("Image.load", id=listed["system:id"])
+    nodata, resampling = image["nodata"], image.get("resampling")
     missing = set(listed.get("missing", ()))
     bands = [band for band in image["bands"] if band["name"] not in missing]
-    resampling = image.get("resampling")
     validity = listed.get("validity", image.get("validity"))
     asked = [band for band in image.get("presence", bands) if band["name"] not in missing]
-    natives = [band["native"] for band in asked] if validity is None else [validity]
-    masks = Call("Image.mask", image=_exact(source, natives, natives, resampling))
-    present = Call("Image.reduce", image=masks, reducer=Call("Reducer.max"))
-    parts = _read(source, bands, resampling)
-    parts += [_constant(image["nodata"], [name]) for name in sorted(missing)]
-    names = [band["name"] for band in image["bands"]]
-    whole = Call("Image.select", input=reduce(_add_bands, parts), bandSelectors=names)
-    filled = _filled(whole, image["nodata"], image["dtype"])
-    return Call("Image.updateMask", image=filled, mask=present)
+    present = Call(
+        "Image.reduce",
+        image=_masks(listed, asked, validity, resampling),
+        reducer=Call("Reducer.max"),
+    )
+    parts = [
+        part for alike in _alike(bands) for part in _numbers(listed, alike, nodata, resampling)
+    ]
+    parts += [_constant(nodata, [name]) for name in sorted(missing)]
+    whole = Call("Image.select", input=reduce(_add_bands, parts), bandSelectors=[*names])
+    return Call("Image.updateMask", image=_filled(whole, nodata, image["dtype"]), mask=present)
+
+
+def _source(listed: Mapping[str, Any], joined: str | None) -> Call:
+    """Return the image itself, or that of another collection which bands of it come from."""
+    found = listed if joined is None else listed["joined"][joined]
+    return Call("Image.load", id=found["system:id"])
+
+
+def _masks(
+    listed: Mapping[str, Any],
+    asked: Sequence[Mapping[str, Any]],
+    validity: str | None,
+    resampling: str | None,
+) -> Call:
+    """Return masks of the band that says where the image is, or of all that may."""
+    if validity is not None:
+        asked = [{"native": validity}]
+    by_source: dict[str | None, list[str]] = {}
+    for band in asked:
+        by_source.setdefault(band.get("joined"), []).append(band["native"])
+    read = [
+        _exact(_source(listed, joined), natives, natives, resampling)
+        for joined, natives in by_source.items()
+    ]
+    return Call("Image.mask", image=reduce(_add_bands, read))
+
+
+def _alike(bands: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Return bands that are of one image and encoded alike together."""
+    together: dict[str, list[Mapping[str, Any]]] = {}
+    for band in bands:
+        key = [band.get("joined"), band.get("encoded")]
+        key += [band.get(name) for name in ("dtype", "scale", "offset")] if key[1] else []
+        together.setdefault(repr(key), []).append(band)
+    return [*together.values()]
+
+
+def _numbers(
+    listed: Mapping[str, Any],
+    bands: Sequence[Mapping[str, Any]],
+    nodata: float,
+    resampling: str | None,
+) -> list[Call]:
+    """Return bands that are alike, as the file has their numbers."""
+    parts = _read(_source(listed, bands[0].get("joined")), bands, resampling)
+    if "encoded" not in bands[0]:
+        return parts
+    return [_encoded(part, bands[0], nodata) for part in parts]
 
 
 def _read(source: Call, bands: Sequence[Mapping[str, Any]], resampling: str | None) -> list[Call]:
@@ -157,6 +214,32 @@ def _filled(image: Call, nodata: float, dtype: str) -> Call:
         image = Call("Image.clamp", input=image, low=int(limits.min), high=int(limits.max))
     fill = Call("Image.constant", value=nodata)
     return _cast(Call("Image.unmask", input=image, value=fill, sameFootprint=False), dtype)
+
+
+def _encoded(image: Call, band: Mapping[str, Any], nodata: float) -> Call:
+    """Return an image in a band's encoding: in doubles, as docs/design/cubes.rst says.
+
+    A half goes up, which `round` may do otherwise. What would be nodata is the number beside it.
+    """
+    own, limits = band["encoded"], np.iinfo(band["dtype"])
+    image = Call("Image.toDouble", value=image)
+    for function, value, neutral in (
+        ("multiply", own["scale"], 1),
+        ("add", own["offset"], 0),
+        ("subtract", band.get("offset", 0), 0),
+        ("divide", band.get("scale", 1), 1),
+        ("add", 0.5, 0),
+    ):
+        if value != neutral:
+            number = Call("Image.constant", value=value)
+            image = Call(f"Image.{function}", image1=image, image2=number)
+    image = Call("Image.floor", value=image)
+    image = Call("Image.clamp", input=image, low=int(limits.min), high=int(limits.max))
+    if not limits.min <= nodata <= limits.max:
+        return image
+    is_nodata = Call("Image.eq", image1=image, image2=Call("Image.constant", value=nodata))
+    instead = Call("Image.constant", value=beside(nodata))
+    return Call("Image.where", input=image, test=is_nodata, value=instead)
 
 
 def _cast(image: Call, dtype: str) -> Call:

@@ -60,12 +60,33 @@ def made(layers: Sequence[Call], image: Mapping[str, Any], fill: Fill) -> list[C
     return [cook.composite(layers)]
 
 
+def masked(
+    layers: Sequence[Call], groups: Sequence[Mapping[str, Any]], image: Mapping[str, Any]
+) -> list[Call]:
+    """Return layers of merged collections with nodata where their member's tests hold.
+
+    Of a collection by itself what is made of the layers has its tests.
+    """
+    found = dict(enumerate(layers))
+    recipe = image.get("recipe", {})
+    for member, form in image.get("members", {}).items() if recipe else ():
+        own = [number for number, group in enumerate(groups) if group["collection"] == member]
+        if own and form["tests"]:
+            cook = _Cook({**image, "recipe": {**recipe, "tests": form["tests"]}}, _unfilled)
+            found |= zip(own, _each(cook.without, layer=[layers[n] for n in own]), strict=True)
+    return [*found.values()]
+
+
+def _unfilled(image: Call, *_: Any) -> Call:
+    return image
+
+
 def presence(layers: Sequence[Call], image: Mapping[str, Any]) -> Call:
     """Return an image of a band a layer, 1 where it has a value after its masks, else 0.
 
     They are called ``{layer}_max``.
     """
-    cook = _Cook(image, lambda filled, *_: filled)
+    cook = _Cook(image, _unfilled)
     present = _each(cook.present, layer=layers)
     return Call("ImageCollection.toBands", collection=_collection(present))
 
@@ -105,6 +126,19 @@ class _Cook:
         if COUNT in names:
             parts.append(self._filled([self._count(layers)]))
         return _select(reduce(_add_bands, parts), names)
+
+    def without(self, layer: Node) -> Call:
+        """Return all that was read of a layer, with nodata where it isn't kept."""
+        held = Call("Image.not", value=self._kept(layer))
+        names = [*self._reads]
+        numbers = Call(
+            "Image.where",
+            input=_select(layer, self._quantities),
+            test=held,
+            value=self._missing,
+        )
+        bits = [name for name in names if name not in self._quantities]
+        return _select(_add_bands(numbers, _select(layer, bits)), names)
 
     def present(self, layer: Node) -> Call:
         """Return where a layer has a value: one band, ``max``."""

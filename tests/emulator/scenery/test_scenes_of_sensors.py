@@ -16,10 +16,23 @@ from cedar.emulator.values import Grid, Query, ServiceError
 from cedar.sensors import known
 
 S2, S1 = "COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S1_GRD"
+SCORES = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"
 L30, S30 = "NASA/HLS/HLSL30/v002", "NASA/HLS/HLSS30/v002"
 DAILY, COMPOSITE, NBAR = (f"MODIS/061/{each}" for each in ("MOD09GA", "MOD09A1", "MCD43A4"))
 L8_TOA, L8_SECOND = "LANDSAT/LC08/C02/T1_TOA", "LANDSAT/LC08/C02/T2_L2"
-NEW = [S1, S2, L30, S30, DAILY, COMPOSITE, NBAR, L8_TOA, L8_SECOND, "LANDSAT/LE07/C02/T1_TOA"]
+NEW = [
+    S1,
+    S2,
+    SCORES,
+    L30,
+    S30,
+    DAILY,
+    COMPOSITE,
+    NBAR,
+    L8_TOA,
+    L8_SECOND,
+    "LANDSAT/LE07/C02/T1_TOA",
+]
 
 PARAGUAY = shapely.box(-54.7, -25.2, -54.6, -25.1)
 GREENLAND = shapely.box(-45.0, 72.0, -44.9, 72.1)
@@ -140,7 +153,8 @@ def test_bands_have_the_collections_types_and_names(collection):
         assert np.all((valid >= low) & (valid <= high))
         assert not np.isnan(valid).any()
     lacking = set(bands) - {band.name for band in image.bands}
-    assert lacking == ({"HH", "HV"} if collection == S1 else set())
+    joined = {native for native, band in bands.items() if band.joined}
+    assert lacking == ({"HH", "HV"} if collection == S1 else joined)
 
 
 @pytest.mark.parametrize("collection", NEW)
@@ -185,6 +199,32 @@ def test_toa_is_of_the_same_pass_in_floats():
 
 
 # ---- Sentinel-2 and HLS
+
+
+def test_most_granules_have_scores_of_the_same_time_index_and_place():
+    granules = {i.properties["system:index"]: i for i in search(S2, end="2019-05-01")}
+    scores = {i.properties["system:index"]: i for i in search(SCORES, end="2019-05-01")}
+    assert scores.keys() < granules.keys()
+    assert 0.8 < len(scores) / len(granules) < 0.95
+    for index, image in scores.items():
+        assert image.footprint == granules[index].footprint
+        same = [each.properties["system:time_start"] for each in (image, granules[index])]
+        assert same[0] == same[1]
+    missing = min(granules.keys() - scores.keys())
+    assert catalog.image(f"{SCORES}/{missing}") is None
+
+
+def test_scores_tell_clouds_from_clear_ground_and_reach_both_ends():
+    clear, clouded = [], []
+    for image in with_data(SCORES, "cs", end="2018-12-01"):
+        granule = catalog.image(f"{S2}/{image.properties['system:index']}")
+        classes, score = read(granule, "SCL").values, read(image, "cs").values
+        assert np.all(read(image, "cs_cdf").values <= score)
+        clear.append(score[classes == 4])
+        clouded.append(score[classes == 9])
+    clear, clouded = np.concatenate(clear), np.concatenate(clouded)
+    assert clear.min() > clouded.max()
+    assert (clear.max(), clouded.min()) == (1, 0)
 
 
 @pytest.mark.parametrize(
