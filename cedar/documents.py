@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .items import Group, ImageInfo, Item
     from .listed import Listed
     from .ordering import Order, Submission
-    from .recipes import Index
+    from .recipes import Index, Recipe
     from .sensors.base import Collection
     from .stores.base import Store
 
@@ -278,7 +278,8 @@ def image_section(
         **_members(collection),
         "groups": [_group(group, collection) for group in groups],
     }
-    return image if collection.recipe is None else _cooked(image, collection, dropped)
+    recipe = collection.recipe
+    return image if recipe is None else _cooked(image, collection, recipe, dropped)
 
 
 def _members(collection: Collection) -> dict[str, Any]:
@@ -319,12 +320,10 @@ def _group(group: Group, collection: Collection) -> dict[str, Any]:
 
 
 def _cooked(
-    image: dict[str, Any], collection: Collection, dropped: Sequence[dt.date]
+    image: dict[str, Any], collection: Collection, recipe: Recipe, dropped: Sequence[dt.date]
 ) -> dict[str, Any]:
     """Return a section `image` with a recipe: which bands are read, and which the file has."""
-    recipe, own = collection.recipe, {band["name"]: band for band in image["bands"]}
-    if recipe is None:
-        return image
+    own = {band["name"]: band for band in image["bands"]}
     made = {index.name: _index(index) for index in recipe.indices}
     made[COUNT] = {"name": COUNT, "native": None}
     values = [band.name for band in collection.stack_bands if not band.qa]
