@@ -2,7 +2,8 @@
 
 A stack as Earth Engine exports it is made up: 90 dates of 8 bands, 2,500 × 2,500 pixels, all bands
 of a pixel together, in tiles of 256 × 256. Three blocks in four are constant, and two of those hold
-nothing. By hand is: rasterio reads a block, netCDF4 writes it, with the same chunks and compression.
+nothing. By hand is: rasterio reads a block, netCDF4 writes it, with the same chunks and
+compression.
 odc-stac can't be given the stack itself: it would decode every block once for each of 720 bands. It
 has the form that it is made for, a tiled GeoTIFF a date, of as many dates as a chunk has.
 
@@ -25,6 +26,7 @@ from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import rasterio
@@ -113,14 +115,14 @@ def write_stack(
 
 def make_order(directory: Path, side: int, n_dates: int) -> None:
     """Make a directory as `cedar download` leaves it."""
-    downloaded.write = write_stack
     order = downloaded.Downloaded(directory / "ORDER", {COLLECTION: DEFINITION})
     days = np.datetime64("2020-01-01") + np.arange(n_dates) * 4
     tile = downloaded.tile_at(crs="EPSG:32621", res=(30, 30), size=(side, side))
-    order.add(
-        [f"{day}T13:36:02" for day in days], ("2020-01-01", "2021-01-01"), collection=COLLECTION,
-        tile=tile, pixels=False,
-    )  # fmt: skip
+    with patch.object(downloaded, "write", write_stack):
+        order.add(
+            [f"{day}T13:36:02" for day in days], ("2020-01-01", "2021-01-01"),
+            collection=COLLECTION, tile=tile, pixels=False,
+        )  # fmt: skip
     (directory / "ORDER" / "ORDER.json").write_text(order.record.dumps(), "utf-8")
 
 

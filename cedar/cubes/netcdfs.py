@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -96,7 +97,11 @@ def write(path: Path, plan: Plan, how: Converting, fill: Filling) -> None:
         with _opened(made) as file:
             with _hdf5:
                 _extend(file, frame, plan.n_kept)
-                chunks = next(Chunks(*band.chunking()) for band in _bands(file).values())
+                for band in _bands(file).values():
+                    chunks = Chunks(*band.chunking())
+                    # Chunks are written whole: what HDF5 keeps of them by itself is memory for
+                    # nothing.
+                    band.set_var_chunk_cache(size=2 * prod(chunks) * band.dtype.itemsize)
             fill(_File(_bands(file), chunks.time), chunks)
         deliver(made, path)
 

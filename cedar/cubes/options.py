@@ -27,8 +27,9 @@ _LEVEL: Final = 1
 class Chunks(NamedTuple):
     """Layers, rows and columns of what is read of a band at once.
 
-    As they are by default, the series of a pixel over three months, and a map of a tile, touch
-    chunks of a few megabytes in numbers of the same order.
+    By default they are of 2 MB, in 16 bits: a series of a pixel then reads all of 256 × 256, and a
+    map 16 dates, which takes milliseconds a chunk; docs/convert.rst has what others take. Blocks of
+    files that Earth Engine writes fit into them.
     """
 
     time: int = 16

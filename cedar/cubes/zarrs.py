@@ -24,6 +24,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec, GzipCodec
 
+from cedar.exceptions import CedarError
 from cedar.products import workshop
 from cedar.stores.files import make_directory, sync
 
@@ -55,8 +56,11 @@ def parts_of(path: Path) -> list[Part]:
     CedarError
         It isn't cedar's.
     """
-    with xr.open_zarr(path, chunks=None, mask_and_scale=False) as cube:
-        return parts_in(cube, Written(path.absolute()), str(path))
+    try:
+        with xr.open_zarr(path, chunks=None, mask_and_scale=False) as cube:
+            return parts_in(cube, Written(path.absolute()), str(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CedarError(f"{path} can't be read as Zarr ({error}): move it away") from error
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+from dataclasses import replace
+from types import SimpleNamespace
 
+import distributed
 import numpy as np
 import pytest
 import rasterio
@@ -12,8 +16,8 @@ from converting import FEBRUARY, JANUARY, MARCH, SMALL, check, content, left, mo
 from downloaded import COLLECTION, PLAIN, Downloaded, tile_at
 
 import cedar
-from cedar.cubes import filling
-from cedar.cubes.convert import carry_out
+from cedar.cubes import filling, netcdfs, spreading, stacks
+from cedar.cubes.convert import carry_out, is_converted
 from cedar.cubes.made import Made, dumps, loads
 from cedar.cubes.options import Chunks, Converting
 from cedar.exceptions import CedarError, ConversionError, InputError
@@ -348,21 +352,29 @@ def test_what_may_be_the_same_images_doesnt_get_into_a_cube_twice(place, format_
     assert content(path) == before
 
 
-@pytest.mark.parametrize(
-    ("format_", "made"), [("netcdf", b"not even HDF"), ("zarr", None)], ids=FORMATS
-)
-def test_what_isnt_cedars_is_never_replaced(place, format_, made, tmp_path):
+def strip(path):
+    """Take from a Zarr cube what says that it is cedar's."""
+    root = json.loads((path / "zarr.json").read_text())
+    del root["attributes"]["cedar_items"]
+    (path / "zarr.json").write_text(json.dumps(root))
+
+
+DAMAGE = {
+    "no HDF": ("netcdf", lambda path: path.write_bytes(b"not even HDF")),
+    "no JSON": ("zarr", lambda path: (path / "zarr.json").write_text("{")),
+    "no root": ("zarr", lambda path: (path / "zarr.json").unlink()),
+    "somebody's": ("zarr", strip),
+}
+
+
+@pytest.mark.parametrize(("format_", "damage"), DAMAGE.values(), ids=DAMAGE)
+def test_what_isnt_cedars_is_never_replaced(place, format_, damage, tmp_path):
     order = place("A", JANUARY)
     path = grow(order, format_)
-    if made is None:
-        root = json.loads((path / "zarr.json").read_text())
-        del root["attributes"]["cedar_items"]
-        (path / "zarr.json").write_text(json.dumps(root))
-    else:
-        path.write_bytes(made)
+    damage(path)
     before = content(path)
     for overwrite in (False, True):
-        with pytest.raises(ConversionError, match=str(path)):
+        with pytest.raises(ConversionError, match=re.escape(str(path))):
             grow(order, format_, overwrite=overwrite)
     assert content(path) == before
     assert left(tmp_path) == []
@@ -450,6 +462,99 @@ def test_a_cluster_that_cant_be_reached_is_said(place):
     with pytest.raises(ConversionError, match=r"scheduler tcp://127\.0\.0\.1:1 can.t be reached"):
         cedar.convert(order.record, order.directory, scheduler="tcp://127.0.0.1:1")
     assert left(order.directory) == []
+
+
+def test_a_cluster_without_workers_is_said(place):
+    order = place("A", JANUARY)
+    with (
+        distributed.LocalCluster(
+            n_workers=0, dashboard_address="127.0.0.1:0", silence_logs=50
+        ) as cluster,
+        pytest.raises(ConversionError, match="has no workers: start some"),
+    ):
+        cedar.convert(order.record, order.directory, scheduler=cluster.scheduler_address)
+
+
+def test_what_a_cluster_needs_is_said(place, monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(spreading, "import_module", missing)
+    order = place("A", JANUARY)
+    with pytest.raises(ConversionError, match=r"distributed, .*pip install 'cedar-eo\[dask\]'"):
+        cedar.convert(order.record, order.directory, scheduler="tcp://127.0.0.1:1")
+
+
+def test_workers_that_die_are_said(place, monkeypatch, cluster):
+    def die(*_args):
+        raise distributed.KilledWorker("a task", SimpleNamespace(address="a"), 1)
+        yield
+
+    monkeypatch.setattr(spreading, "_carry_out", die)
+    order = place("A", JANUARY)
+    with pytest.raises(ConversionError, match=r"workers of the scheduler .* died"):
+        cedar.convert(order.record, order.directory, scheduler=cluster)
+
+
+def test_what_hdf5_cant_write_is_said(place, monkeypatch):
+    def fail(*_args):
+        raise RuntimeError("NetCDF: HDF error")
+
+    monkeypatch.setattr(netcdfs, "_extend", fail)
+    order = place("A", JANUARY)
+    with pytest.raises(ConversionError, match=r"\.nc: NetCDF: HDF error; is the disk full\?"):
+        cedar.convert(order.record, order.directory)
+    assert left(order.directory) == []
+
+
+@formats
+def test_layers_that_arent_in_the_order_of_their_times_get_into_it(place, format_, monkeypatch):
+    stack_of = stacks.Stack.of
+
+    def shuffled(*arguments):
+        stack = stack_of(*arguments)
+        return replace(stack, layers=tuple(stack.layers[n] for n in (2, 0, 1)))
+
+    monkeypatch.setattr(stacks.Stack, "of", shuffled)
+    order = place("A", JANUARY)
+    cube = opened(grow(order, format_), mask_and_scale=False)
+    pixels = order.pixels[order.entries[0]["name"]].reshape(3, 3, 80, 96)
+    assert np.array_equal(cube["nir"].values, pixels[[1, 2, 0], 1])
+
+
+@formats
+def test_floats_that_are_no_number_are_nothing(tmp_path, format_):
+    settings = {"bands": ["a", "b"], "dtype": "float32", "nodata": -9999.0}
+    order = Downloaded(tmp_path / "A", {COLLECTION: settings})
+    name = order.add(*FEBRUARY)
+    cube = opened(grow(order, format_))
+    numbers = order.pixels[name].reshape(2, 2, 80, 96)
+    expected = np.where(numbers == -9999, np.nan, numbers)
+    np.testing.assert_array_equal(cube["b"].values, expected[:, 1])
+    nothing = np.full((2, 3, 4), np.nan)
+    assert filling.is_nothing(nothing, np.nan)
+    nothing[1, 1, 1] = 0
+    assert not filling.is_nothing(nothing, np.nan)
+
+
+@pytest.mark.parametrize("format_", [*FORMATS, "cog"])
+def test_whether_all_is_converted_is_told_without_a_change(place, format_):
+    order, how = place("A", JANUARY, FEBRUARY), Converting(format_)
+    assert not is_converted(order.record, order.directory / "nowhere", how)
+    assert not is_converted(order.record, order.directory, how)
+    cedar.convert(order.record, order.directory, format=format_)
+    before = content(order.directory)
+    assert is_converted(order.record, order.directory, how)
+    assert content(order.directory) == before
+    order.entries[0]["status"]["state"] = "READY"
+    assert not is_converted(order.record, order.directory, how)
+
+
+def test_a_cube_that_isnt_cedars_isnt_the_orders(place):
+    order = place("A", JANUARY)
+    (path,) = cedar.convert(order.record, order.directory)
+    path.write_bytes(b"nothing")
+    assert not is_converted(order.record, order.directory, Converting())
 
 
 def test_options_that_cant_be_are_refused(place):
