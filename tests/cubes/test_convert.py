@@ -187,7 +187,7 @@ def test_bits_that_are_zero_are_read_as_they_are(place, format_):
 
 @formats
 def test_where_nodata_is_a_number_like_others_another_band_says_what_is_there(tmp_path, format_):
-    ambiguous = PLAIN | {"valid_range": {"red": [0, 60000], "nir": [1, 60000]}}
+    ambiguous = PLAIN | {"valid_range": {"red": [0, 60000], "nir": [1, 60000], "qa": [1, 65535]}}
     order = Downloaded(tmp_path / "A", {COLLECTION: ambiguous})
     name = order.add(*FEBRUARY)
     cube = opened(grow(order, format_))
