@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
-from test_collections_orders import expected, grid_of
-from test_merged_orders import LANDSAT, MIXED, THREE, tracker_in
+from test_collections_orders import grid_of
+from test_merged_orders import MIXED, THREE, tracker_in
 
 import cedar
 from cedar import LocalStore, Tracker
 from cedar.engines.earthengine import EarthEngine
 from cedar.metadata import ImageMetadata
-from cedar.sensors import resolve
 
 S2 = "COPERNICUS/S2_SR_HARMONIZED"
 
@@ -72,14 +69,13 @@ def test_scores_that_are_joined_are_values_from_0_to_1(tmp_path):
         collections=settings,
     )  # fmt: skip
     name, _ = tracker.submit(S2, (0, 0), "2020-05-01", "2020-05-20")
-    record, metadata = downloaded(tracker, name, tmp_path / name)
+    record, _metadata = downloaded(tracker, name, tmp_path / name)
     cube = cedar.open_order(record, tmp_path / name)
     raw = cedar.open_order(record, tmp_path / name, decode=False)
     assert 0 <= cube.cs.min() < cube.cs.max() <= 1
     assert {cube.cs.dtype, raw.cs.dtype} == {np.dtype("float32"), np.dtype("uint16")}
     assert "GOOGLE/CLOUD_SCORE_PLUS" in cube["images"].values[0]
     assert not np.isnan(cube.red).all()
-    print(json.dumps(metadata["image"]["bands"]))
     for band in ("cs", "cs_cdf"):
         there = np.isfinite(cube[band])
         assert there.any()

@@ -1,4 +1,4 @@
-"""Cubes of orders with recipes: composites are dated by their periods, masked pixels are nothing."""
+"""Cubes of orders with recipes: composites have periods, masked pixels are nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,6 @@ def test_composites_are_dated_by_their_periods(tmp_path, catalog):
     starts = np.array(["2015-01-01", "2015-04-01", "2015-07-01"], "datetime64[ns]")
     assert np.array_equal(cube.time, starts[:2])
     assert np.array_equal(cube.time_bounds, np.stack([starts[:2], starts[1:]], axis=1))
-    print(cube, cube.NDVI.attrs, cube["count"].attrs)
     for layer, bands in enumerate(files(record, directory)):
         date = str(starts[layer])[:10]
         nodata = record.orders[layer]["nodata"]
