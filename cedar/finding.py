@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any, Final
@@ -77,7 +78,7 @@ def search_items(
         for source in each
     ]
     found: dict[str, Item] = {}
-    with ThreadPoolExecutor(defaults.PULL_WORKERS) as pool:
+    with _threads() as pool:
         answers = pool.map(lambda at: _search(engine, at[0], at[1], filters, listed), searches)
         for members, each in zip(together, sources, strict=True):
             groups = chain.from_iterable(islice(answers, len(each)))
@@ -92,6 +93,17 @@ def search_items(
         left = pool.map(lambda i: without_empty(engine, i, collections[i.collection]), dropping)
         found.update((item.name, item) for item in left)
     return [found[item.name] for item in items]
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Give threads that search; where something ends that, what wasn't begun never is."""
+    with ThreadPoolExecutor(defaults.PULL_WORKERS) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _search(

@@ -111,7 +111,7 @@ def write(path: Path, plan: Plan, how: Converting, fill: Filling) -> None:
         chunks = next(Chunks(*each.chunks) for each in arrays.values())
         if plan.kept:
             for name in arrays:
-                _link(path / name, made / name, kept, chunks.time)
+                _copy_last(path / name, made / name, kept, chunks.time)
         fill(_Directory(arrays, kept, chunks.time), chunks)
         _consolidate(made, plan.bands)
         # One call for thousands of files: what is renamed below has to be on the disk before.
@@ -179,17 +179,15 @@ class _Directory:
                     band[first:last, row : row + height, col : col + width] = part
 
 
-def _link(there: Path, made: Path, kept: int, time_chunk: int) -> None:
-    """Have the chunks of a band that what is kept ends in, to be written to: they are replaced."""
+def _copy_last(there: Path, made: Path, kept: int, time_chunk: int) -> None:
+    """Have the chunks of a band that what is kept ends in, to be written to."""
     if kept % time_chunk:
         number = str(kept // time_chunk)
         for source in sorted((there / "c" / number).glob("*/*")):
             target = made / source.relative_to(there)
             make_directory(target.parent)
-            try:
-                os.link(source, target)
-            except OSError:  # Not every file system can.
-                shutil.copyfile(source, target)
+            # Not a link: not every version of Zarr's library writes a new file.
+            shutil.copyfile(source, target)
 
 
 def _consolidate(made: Path, bands: Iterable[str]) -> None:

@@ -90,7 +90,7 @@ class Band:
     def file_range(self, nodata: float) -> tuple[float, float] | None:
         """Smallest and largest of its numbers in a file that mean something.
 
-        Of an encoded band none is `nodata`: that number is :func:`beside` it.
+        Of an encoded band none is `nodata`: that number is beside it.
         """
         if self.encoding is None or self.valid_range is None:
             return self.valid_range

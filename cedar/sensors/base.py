@@ -12,9 +12,9 @@ import numpy as np
 from cedar.exceptions import InputError
 from cedar.recipes import COUNT, Recipe, Test, tests
 
-from .bands import DTYPES, Band, Encoding, beside
+from .bands import DTYPES, Band, Encoding
 
-__all__ = ["DTYPES", "Band", "Collection", "Encoding", "beside", "catalog_page"]
+__all__ = ["DTYPES", "Band", "Collection", "Encoding", "catalog_page"]
 
 GroupBy = Literal["pass", "solar_day", "utc_day", "none"]
 Resampling = Literal["nearest", "bilinear", "mean"]

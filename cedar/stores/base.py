@@ -135,7 +135,7 @@ class Store(Primitives):
         return sorted(name for name in names if fnmatchcase(name, wanted))
 
     def under(self, prefixes: Sequence[str]) -> builtins.list[Iterator[ObjectInfo]]:
-        """Objects that start with each of some `prefixes`, as :meth:`objects` gives them.
+        """Objects that start with each of some `prefixes`, as ``objects`` gives them.
 
         A store that can look at several at once does so.
         """

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -167,13 +165,3 @@ def test_a_cube_that_was_moved_aside_is_put_back(tmp_path, monkeypatch):
     converted(other, "zarr")
     assert left(tmp_path) == []
     check(path, [one, other])
-
-
-def test_without_links_chunks_are_copied(tmp_path, monkeypatch):
-    def refuse(*_args):
-        raise OSError(95, "Operation not supported")
-
-    one, other = made(tmp_path), made(tmp_path, (MARCH,), name="B")
-    converted(one, "zarr")
-    monkeypatch.setattr(zarrs, "os", SimpleNamespace(link=refuse, sync=os.sync))
-    check(converted(other, "zarr"), [one, other])

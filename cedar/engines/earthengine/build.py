@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cedar.sensors.base import beside
+from cedar.sensors.bands import beside
 
 from .graph import Call
 from .recipes import made, masked, presence, reading

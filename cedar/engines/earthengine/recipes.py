@@ -17,6 +17,7 @@ import numpy as np
 from cedar.recipes import COUNT
 from cedar.recipes.flags import span
 from cedar.recipes.indices import folded
+from cedar.sensors.bands import beside
 
 from .graph import Argument, Call, Function
 
@@ -290,8 +291,8 @@ class _Cook:
         number = Call("Image.floor", value=index)
         number = self._within(number, int(info.min), int(info.max))
         is_nodata = _pair("eq", number, self._missing)
-        beside = self._nodata + 1 if self._nodata <= 0 else self._nodata - 1
-        return Call("Image.where", input=number, test=is_nodata, value=_constant(beside))
+        instead = _constant(beside(self._nodata))
+        return Call("Image.where", input=number, test=is_nodata, value=instead)
 
     def _within(self, image: Call, low: float, high: float) -> Call:
         above, below = (
