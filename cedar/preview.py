@@ -88,7 +88,7 @@ class FoundImage:
     date : str
         Of the layer that it is in.
     cloud : float or None
-        Percent of it, where the collection records CLOUD_COVER.
+        Percent of it, where the collection records that.
     path, row : int or None
         Of WRS, likewise.
     footprint : mapping or None
@@ -145,14 +145,17 @@ class Preview:
     @cached_property
     def images(self) -> tuple[FoundImage, ...]:
         """Images of all items, each once, by date."""
-        found: dict[str, tuple[str, ImageInfo]] = {}
+        found: dict[str, tuple[str, ImageInfo, str]] = {}
         times: Counter[str] = Counter()
+        known = {each.id: each for each in self.order.submission.collections}
         for item in self.order.items:
             for group in item.groups:
+                source = known[item.collection].source_of(group.collection)
+                cloud = source.cloud_property or "CLOUD_COVER"
                 for image in group.images:
-                    found.setdefault(image.id, (group.date.isoformat(), image))
+                    found.setdefault(image.id, (group.date.isoformat(), image, cloud))
                     times[image.id] += 1
-        rows = (_found(date, image, times[image.id]) for date, image in found.values())
+        rows = (_found(*each, times[key]) for key, each in found.items())
         return tuple(sorted(rows, key=lambda row: (row.date, row.id)))
 
     @cached_property
@@ -297,12 +300,12 @@ def _expected(item: Item, collection: Collection, dtype: np.dtype[Any]) -> ItemP
     return ItemPreview(item, dtype.name, layers, n_bands, n_bytes)
 
 
-def _found(date: str, image: ImageInfo, n_items: int) -> FoundImage:
+def _found(date: str, image: ImageInfo, cloud: str, n_items: int) -> FoundImage:
     get = image.properties.get
     return FoundImage(
         image.id,
         date,
-        get("CLOUD_COVER"),
+        get(cloud),
         get("WRS_PATH"),
         get("WRS_ROW"),
         get("system:footprint"),

@@ -165,6 +165,17 @@ def test_images_are_listed_once_with_what_is_known_of_them(tracker):
     assert shown[0]["n_items"] == 2
 
 
+@pytest.mark.parametrize(
+    "collection", ["COPERNICUS/S2_SR_HARMONIZED", "NASA/HLS/HLSL30/v002", "LANDSAT/LC08/C02/T1_L2"]
+)
+def test_clouds_are_said_as_the_collection_calls_them(collection, tmp_path):
+    grid = TileGrid(ul=(730005, -2778015), crs="EPSG:32621", res=(10, 10), size=(64, 64))
+    tracker = Tracker(grid, LocalStore(tmp_path), engine=EarthEngine(url="emulator"))
+    images = tracker.preview(collection, (0, 0), "2020-01-01", "2020-02-01").images
+    assert images
+    assert all(0 <= each.cloud <= 100 for each in images)
+
+
 def test_a_footprint_is_given_where_the_collection_records_it():
     ring = {"type": "LinearRing", "coordinates": [[0, 0], [2, 0], [2, 1], [0, 0]]}
     order = found(unsearched(), layers("2020-05-01", **{"system:footprint": ring}))

@@ -12,8 +12,8 @@ from types import ModuleType
 from cedar.exceptions import InputError
 
 
-def load(module: str, extra: str = "ard") -> ModuleType:
-    """Import a module here that needs the packages of ``cedar-eo[ard]``, or of another `extra`.
+def load(module: str) -> ModuleType:
+    """Import a module here that needs the packages of ``cedar-eo[ard]``.
 
     Raises
     ------
@@ -24,5 +24,5 @@ def load(module: str, extra: str = "ard") -> ModuleType:
         return importlib.import_module(f"{__name__}.{module}")
     except ModuleNotFoundError as error:
         raise InputError(
-            f"cubes need {error.name}, which isn't installed: pip install 'cedar-eo[{extra}]'"
+            f"cubes need {error.name}, which isn't installed: pip install 'cedar-eo[ard]'"
         ) from error
